@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What options mean together: the values that follow from others ("auto"), and
+ * the combinations that can not work.  Each option alone was checked when it
+ * was set.
+ */
+#include "base/memory_limit.h"
+#include "base/option_table.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define CPUS_MAX        65536u
+#define SOCKET_PATH_MAX 107u /* unix(7): 108 bytes with its end */
+
+/* The kernel refuses a set smaller than its own, so that it must grow. */
+static uint64_t
+usable_cores(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+    for (unsigned cpus = CPU_SETSIZE; cpus <= CPUS_MAX; cpus *= 2) {
+        size_t size = CPU_ALLOC_SIZE(cpus);
+        cpu_set_t *set = CPU_ALLOC(cpus);
+        int failed, count;
+
+        if (set == NULL)
+            break;
+        failed = sched_getaffinity(0, size, set) == 0 ? 0 : errno;
+        count = failed == 0 ? CPU_COUNT_S(size, set) : 0;
+        CPU_FREE(set);
+        if (count > 0)
+            return (uint64_t)count;
+        if (failed != EINVAL)
+            break;
+    }
+    return online > 0 ? (uint64_t)online : 1;
+}
+
+static uint64_t
+least_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t
+most_of(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void
+derive(struct options *options, enum option_id id, uint64_t value)
+{
+    if (option_number_of(options, id) != 0)
+        return;
+    *option_number(options, id) = value;
+    snprintf(options->source[id], sizeof(options->source[id]), "derived");
+}
+
+static void
+derive_all(struct options *options)
+{
+    uint64_t dram = options->dram_size;
+    uint64_t inflight = most_of(dram / 8, options->limits_value);
+
+    inflight = most_of(least_of(inflight, dram / 2), 64ull << 10);
+    derive(options, OPTION_ID_limits_workers, least_of(usable_cores(), 1024));
+    derive(options, OPTION_ID_limits_index_memory, dram / 25 + (24ull << 20));
+    derive(options, OPTION_ID_limits_inflight, inflight);
+}
+
+static bool
+is_loopback(const char *host)
+{
+    struct in_addr four;
+    struct in6_addr six;
+
+    if (strcasecmp(host, "localhost") == 0)
+        return true;
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+static enum status
+check_bind(const struct options *options, enum option_id id,
+           struct option_problem *problem)
+{
+    const char *address = option_text_of(options, id);
+    char host[OPTION_TEXT_MAX];
+
+    option_host(address, host, sizeof(host));
+    if (options->security_insecure || is_loopback(host))
+        return STATUS_OK;
+    return option_complain(
+        problem, options->source[id],
+        "%s.%s: \"%.200s\" is open to others and there is no authentication; "
+        "expected a loopback address such as 127.0.0.1, ::1 or localhost, or "
+        "security.insecure: true to accept that",
+        option_rows[id].section, option_rows[id].key, address);
+}
+
+/* One size that has to fit into another, named by `whole`. */
+struct fit {
+    enum option_id part;
+    const char *whole;
+    uint64_t room;
+};
+
+static enum status
+check_fit(const struct options *options, const struct fit *fit,
+          struct option_problem *problem)
+{
+    uint64_t bytes = option_number_of(options, fit->part);
+    char size[32], room[32];
+
+    if (bytes <= fit->room)
+        return STATUS_OK;
+    option_format_size(bytes, size, sizeof(size));
+    option_format_size(fit->room, room, sizeof(room));
+    return option_complain(problem, options->source[fit->part],
+                           "%s.%s: %s is more than %s, which is %s; expected "
+                           "at most that",
+                           option_rows[fit->part].section,
+                           option_rows[fit->part].key, size, fit->whole, room);
+}
+
+static enum status
+check_sizes(const struct options *options, struct option_problem *problem)
+{
+    const char *memory = "the memory this process may use";
+    uint64_t limit = memory_limit();
+    const struct fit fits[] = {
+        {OPTION_ID_dram_size, memory, limit},
+        {OPTION_ID_limits_index_memory, memory, limit},
+        {OPTION_ID_limits_inflight, "dram.size", options->dram_size},
+        {OPTION_ID_limits_head, "limits.head_memory",
+         options->limits_head_memory},
+    };
+
+    for (size_t i = 0; i < sizeof(fits) / sizeof(fits[0]); i++) {
+        enum status status = check_fit(options, &fits[i], problem);
+
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status
+check_socket_path(const struct options *options, struct option_problem *problem)
+{
+    size_t size = strlen(options->listen_unix);
+
+    if (size <= SOCKET_PATH_MAX)
+        return STATUS_OK;
+    return option_complain(problem, options->source[OPTION_ID_listen_unix],
+                           "listen.unix: a path of %zu bytes is too long for a "
+                           "socket; expected at most %u bytes",
+                           size, SOCKET_PATH_MAX);
+}
+
+enum status
+options_finish(struct options *options, struct option_problem *problem)
+{
+    enum status status;
+
+    derive_all(options);
+    status = check_sizes(options, problem);
+    if (status == STATUS_OK)
+        status = check_socket_path(options, problem);
+    if (status == STATUS_OK)
+        status = check_bind(options, OPTION_ID_listen_data, problem);
+    if (status == STATUS_OK)
+        status = check_bind(options, OPTION_ID_listen_http, problem);
+    return status;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps of a turn but for bodies: heads, what stands behind a body, and
+ * what is sent in between. */
+#include "server/net/turn.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/net/watch.h"
+#include "server/net/worker.h"
+#include "server/request/request.h"
+#include "server/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+/* Replies are gathered up to here before they are sent. */
+#define TEXT_ENOUGH 12288u
+
+static enum step
+end(struct connection *connection, enum counter_id why)
+{
+    connection_close(connection, why);
+    return STEP_GONE;
+}
+
+enum step
+turn_received(struct connection *connection, ssize_t n, size_t asked)
+{
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        connection->may_read = errno == EINTR;
+        return connection->may_read ? STEP_ON : STEP_STARVED;
+    }
+    if (n <= 0)
+        return end(connection, COUNTER_connections_closed);
+    /* Less than there was room for: nothing more to get, for now. */
+    if ((size_t)n < asked)
+        connection->may_read = false;
+    return STEP_ON;
+}
+
+/*
+ * How much of a head to ask for.  A client that sends large values sends the
+ * next one's head and body together: asking for little more than the head
+ * leaves the body to be received into its pages.
+ */
+static size_t
+read_ahead(const struct connection *connection, size_t room)
+{
+    size_t expected = connection->head_expected;
+
+    return expected != 0 && expected < room ? expected : room;
+}
+
+enum step
+turn_receive(struct connection *connection)
+{
+    struct input *input = &connection->input;
+    uint64_t most = atomic_load_explicit(&connection->server->limits.head,
+                                         memory_order_relaxed);
+    size_t room;
+    ssize_t n;
+
+    if (!connection->may_read)
+        return STEP_STARVED;
+    switch (input_make_room(input, worker_buffers(connection->worker),
+                            (uint32_t)most)) {
+    case STATUS_OK:
+        break;
+    case STATUS_TOO_BIG:
+        request_refuse(connection, "ERR Protocol error: command longer than "
+                                   "limits.head");
+        return STEP_ON;
+    default:
+        return end(connection, COUNTER_closed_limit);
+    }
+    room = read_ahead(connection, input->capacity - input->end);
+    n = recv(connection->fd, input->buffer + input->end, room, MSG_DONTWAIT);
+    if (n > 0)
+        input_added(input, (uint32_t)n);
+    return turn_received(connection, n, room);
+}
+
+/* The first byte tells the wire. */
+static enum step
+choose_wire(struct connection *connection)
+{
+    static const struct protocol *const wires[] = {&protocol_resp,
+                                                   &protocol_lm};
+    static struct log_limiter foreign;
+    struct cursor cursor = input_cursor(&connection->input);
+
+    for (unsigned i = 0; i < sizeof(wires) / sizeof(wires[0]); i++) {
+        if (wires[i]->claims(cursor.at, cursor_left(&cursor))) {
+            connection->protocol = wires[i];
+            connection->dialect =
+                wires[i] == &protocol_resp ? 2 : DIALECT_UNKNOWN;
+            return STEP_ON;
+        }
+    }
+    log_limited(&foreign, LOG_WARN, "foreign bytes on the data port",
+                "peer=%s first_byte=0x%02x; lm:// and RESP are served here, "
+                "HTTP on its own port",
+                connection->row.peer, *cursor.at);
+    return end(connection, COUNTER_closed_foreign);
+}
+
+static enum step
+broken(struct connection *connection)
+{
+    const char *why = connection->request.head.why;
+    static struct log_limiter limiter;
+
+    log_limited(&limiter, LOG_WARN, "framing lost", "peer=%s wire=%s: %s",
+                connection->row.peer, connection->protocol->name, why);
+    request_refuse(connection, why);
+    return STEP_ON;
+}
+
+/* The request's head (or all of it) is there. */
+static enum step
+head_done(struct connection *connection)
+{
+    connection->head_since_ns = 0;
+    if (connection->request.head.has_body)
+        return turn_body_start(connection);
+    connection->phase = PHASE_RUNNING;
+    return STEP_ON;
+}
+
+static enum step
+step_head(struct connection *connection)
+{
+    struct cursor cursor;
+
+    if (input_size(&connection->input) == 0)
+        return turn_receive(connection);
+    if (connection->protocol == NULL && choose_wire(connection) == STEP_GONE)
+        return STEP_GONE;
+    cursor = input_cursor(&connection->input);
+    switch (connection->protocol->read_request(&cursor, &connection->dialect,
+                                               &connection->request.head)) {
+    case PARSE_MORE:
+        return turn_receive(connection);
+    case PARSE_BROKEN:
+        return broken(connection);
+    case PARSE_DONE:
+        break;
+    }
+    input_consume(&connection->input, &cursor);
+    if (!connection->request.head.has_body)
+        connection->head_expected = 0;
+    request_begin(connection);
+    return head_done(connection);
+}
+
+static enum step
+step_more(struct connection *connection)
+{
+    struct cursor cursor = input_cursor(&connection->input);
+
+    switch (
+        connection->protocol->read_more(&cursor, &connection->request.head)) {
+    case PARSE_MORE:
+        return turn_receive(connection);
+    case PARSE_BROKEN:
+        return broken(connection);
+    case PARSE_DONE:
+        break;
+    }
+    input_consume(&connection->input, &cursor);
+    return head_done(connection);
+}
+
+static enum step
+step_run(struct connection *connection)
+{
+    switch (request_run(connection)) {
+    case RUN_DONE:
+        if (connection->phase == PHASE_RUNNING)
+            connection->phase = PHASE_HEAD;
+        return STEP_ON;
+    case RUN_AGAIN:
+        return STEP_ON;
+    case RUN_CLOSE:
+        connection->phase = PHASE_CLOSING;
+        return STEP_ON;
+    }
+    return STEP_HELD;
+}
+
+static enum step
+step(struct connection *connection)
+{
+    switch (connection->phase) {
+    case PHASE_HEAD:
+        return step_head(connection);
+    case PHASE_BODY:
+    case PHASE_DRAIN:
+        return turn_body(connection);
+    case PHASE_MORE:
+        return step_more(connection);
+    case PHASE_RUNNING:
+        return step_run(connection);
+    case PHASE_WAITING:
+    case PHASE_CLOSING:
+        return STEP_HELD;
+    }
+    return STEP_HELD;
+}
+
+/* Sends what there is; HELD when some of it is left. */
+static enum step
+send_out(struct connection *connection)
+{
+    switch (outbox_send(&connection->outbox, connection->fd,
+                        &connection->turn_left)) {
+    case SENT_ALL:
+        return STEP_ON;
+    case SENT_SLICE:
+    case SENT_BLOCKED:
+        return STEP_HELD;
+    case SENT_GONE:
+        break;
+    }
+    return end(connection, COUNTER_connections_closed);
+}
+
+static bool
+must_send(const struct connection *connection)
+{
+    const struct outbox *outbox = &connection->outbox;
+
+    return outbox->body != NULL || outbox->end - outbox->begin >= TEXT_ENOUGH;
+}
+
+/* Takes steps until one does not go on. */
+static enum step
+take_steps(struct connection *connection)
+{
+    enum step taken = STEP_ON;
+
+    while (taken == STEP_ON) {
+        if (must_send(connection)) {
+            taken = send_out(connection);
+            if (taken != STEP_ON)
+                return taken;
+        }
+        taken = step(connection);
+    }
+    if (taken != STEP_GONE && !outbox_is_empty(&connection->outbox)) {
+        enum step sent = send_out(connection);
+
+        return sent == STEP_ON ? taken : sent;
+    }
+    return taken;
+}
+
+/* Between turns: what to wait for, and which clocks run. */
+static void
+settle(struct connection *connection)
+{
+    struct buffers *buffers = worker_buffers(connection->worker);
+    bool is_sending = !outbox_is_empty(&connection->outbox);
+    bool is_partial =
+        (connection->phase == PHASE_HEAD || connection->phase == PHASE_MORE) &&
+        !is_sending && input_size(&connection->input) != 0;
+
+    if (connection->phase != PHASE_RUNNING)
+        input_settle(&connection->input, buffers);
+    outbox_settle(&connection->outbox, buffers);
+    if (!is_partial && connection->phase != PHASE_MORE)
+        connection->head_since_ns = 0;
+    else if (connection->head_since_ns == 0)
+        connection->head_since_ns = clock_now_ns();
+    watch_want(connection->watch,
+               !is_sending && connection->phase != PHASE_WAITING, is_sending);
+}
+
+void
+turn_run(struct connection *connection)
+{
+    enum step taken;
+
+    assert(!connection->is_in_turn);
+    connection->is_in_turn = true;
+    connection->turn_left = TURN_BYTES;
+    taken = take_steps(connection);
+    if (taken == STEP_GONE)
+        return;
+    connection->is_in_turn = false;
+    if (outbox_is_empty(&connection->outbox) &&
+        (connection->phase == PHASE_CLOSING ||
+         (atomic_load(&connection->server->is_draining) &&
+          connection_is_idle(connection)))) {
+        connection_close(connection, connection->end_reason);
+        return;
+    }
+    settle(connection);
+}
+
+void
+turn_resume(struct connection *connection)
+{
+    if (!connection->is_in_turn)
+        turn_run(connection);
+}

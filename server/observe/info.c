@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sections of INFO. */
+#include "server/observe/info.h"
+
+#include "base/clock.h"
+#include "proto/resp.h"
+#include "server/server.h"
+
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+typedef unsigned long long number;
+
+static void
+write_server(struct server *server, FILE *file)
+{
+    fprintf(file, "redis_version:7.0.15\r\nredis_mode:standalone\r\n");
+    fprintf(file, "prefixcache_version:%s\r\nprocess_id:%d\r\n", SERVER_VERSION,
+            (int)getpid());
+    fprintf(file, "data_address:%s\r\nhttp_address:%s\r\n",
+            server_data_address(server), server_http_address(server));
+    fprintf(file, "workers:%u\r\nuptime_in_seconds:%llu\r\nstate:%s\r\n",
+            server->worker_count,
+            (number)((clock_now_ns() - server->started_ns) / NS_PER_SECOND),
+            atomic_load(&server->is_draining) ? "draining" : "serving");
+}
+
+static void
+write_clients(struct server *server, FILE *file)
+{
+    fprintf(file, "connected_clients:%u\r\nmaxclients:%llu\r\n",
+            server_connections(server),
+            (number)atomic_load(&server->limits.connections));
+}
+
+/* Bytes of this process that are in memory; 0 where nobody says. */
+static number
+resident(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    number size = 0, pages = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%llu %llu", &size, &pages) != 2)
+        pages = 0;
+    fclose(file);
+    return pages * (number)sysconf(_SC_PAGESIZE);
+}
+
+static void
+write_memory(struct server *server, FILE *file)
+{
+    struct store_usage usage;
+
+    store_usage(server->store, &usage);
+    fprintf(file, "used_memory:%llu\r\nused_memory_rss:%llu\r\n",
+            (number)(usage.dram_used + usage.index_used), resident());
+    fprintf(file, "maxmemory:%llu\r\nmaxmemory_policy:allkeys-lru\r\n",
+            (number)usage.dram_size);
+    fprintf(file, "dram_size:%llu\r\ndram_used:%llu\r\n",
+            (number)usage.dram_size, (number)usage.dram_used);
+    fprintf(file, "dram_value_bytes:%llu\r\ndram_chunks:%llu\r\n",
+            (number)usage.value_bytes, (number)usage.chunks);
+    fprintf(file, "index_size:%llu\r\nindex_used:%llu\r\nentries:%llu\r\n",
+            (number)usage.index_size, (number)usage.index_used,
+            (number)usage.entries);
+    fprintf(file, "inflight_size:%llu\r\ninflight_used:%llu\r\n",
+            (number)usage.inflight_size, (number)usage.inflight_used);
+    fprintf(file, "leased_bytes:%llu\r\nhead_memory_used:%llu\r\n",
+            (number)usage.leased_bytes,
+            (number)atomic_load(&server->head_memory.used));
+}
+
+/* Redis's words for a few, then every counter by its own name. */
+static void
+write_stats(struct server *server, FILE *file)
+{
+    fprintf(file, "total_connections_received:%llu\r\n",
+            (number)server_count(server, COUNTER_connections_accepted));
+    fprintf(file, "keyspace_hits:%llu\r\nkeyspace_misses:%llu\r\n",
+            (number)server_count(server, COUNTER_get_hits),
+            (number)server_count(server, COUNTER_get_misses));
+    fprintf(file, "evicted_keys:%llu\r\nexpired_keys:%llu\r\n",
+            (number)(server_count(server, COUNTER_evictions) +
+                     server_count(server, COUNTER_evictions_index)),
+            (number)server_count(server, COUNTER_expirations));
+}
+
+static void
+write_counters(struct server *server, FILE *file)
+{
+    for (unsigned i = 0; i < COUNTER_COUNT; i++)
+        fprintf(file, "%s:%llu\r\n", counter_rows[i].name,
+                (number)server_count(server, (enum counter_id)i));
+}
+
+static void
+write_replication(struct server *server, FILE *file)
+{
+    (void)server;
+    fprintf(file, "role:master\r\nconnected_slaves:0\r\n");
+}
+
+static double
+seconds(const struct timeval *time)
+{
+    return (double)time->tv_sec + (double)time->tv_usec / 1e6;
+}
+
+static void
+write_cpu(struct server *server, FILE *file)
+{
+    struct rusage usage;
+
+    (void)server;
+    getrusage(RUSAGE_SELF, &usage);
+    fprintf(file, "used_cpu_sys:%.6f\r\nused_cpu_user:%.6f\r\n",
+            seconds(&usage.ru_stime), seconds(&usage.ru_utime));
+}
+
+static void
+write_cluster(struct server *server, FILE *file)
+{
+    (void)server;
+    fprintf(file, "cluster_enabled:0\r\n");
+}
+
+static void
+write_keyspace(struct server *server, FILE *file)
+{
+    for (unsigned i = 0; i < STORE_SPACES; i++) {
+        uint64_t names = store_names(server->store, i);
+
+        if (names != 0)
+            fprintf(file, "db%u:keys=%llu,expires=0,avg_ttl=0\r\n", i,
+                    (number)names);
+    }
+}
+
+static const struct {
+    const char *name, *title;
+    void (*write)(struct server *, FILE *);
+} sections[] = {
+    {"server", "Server", write_server},
+    {"clients", "Clients", write_clients},
+    {"memory", "Memory", write_memory},
+    {"stats", "Stats", write_stats},
+    {"prefixcache", "Prefixcache", write_counters},
+    {"replication", "Replication", write_replication},
+    {"cpu", "CPU", write_cpu},
+    {"cluster", "Cluster", write_cluster},
+    {"keyspace", "Keyspace", write_keyspace},
+};
+
+void
+info_write(struct server *server, const struct bytes *section, FILE *file)
+{
+    bool is_all = section == NULL || argument_is(section, "all") ||
+                  argument_is(section, "everything") ||
+                  argument_is(section, "default");
+    bool is_first = true;
+
+    for (unsigned i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        if (!is_all && !argument_is(section, sections[i].name))
+            continue;
+        fprintf(file, "%s# %s\r\n", is_first ? "" : "\r\n", sections[i].title);
+        sections[i].write(server, file);
+        is_first = false;
+    }
+}

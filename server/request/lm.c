@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The requests of lm://.  Its objects are OBJECT entries of namespace 0, with
+ * the 28 bytes of metadata that redis:// keeps under a name of its own. */
+#include "proto/lm.h"
+
+#include "proto/object_name.h"
+#include "server/request/request.h"
+#include "server/server.h"
+
+/* What LIST answers with at most; longer lists end with a whole name. */
+#define LIST_MAX (1u << 20)
+
+static struct store_name
+name_of(const struct key *key)
+{
+    struct store_name name = {*key, STORE_ANY_FORM, PART_BODY};
+
+    return name;
+}
+
+enum status
+lm_body_key(struct connection *connection, struct key *key_out)
+{
+    struct request *request = &connection->request;
+    const struct bytes *name = &request->head.name;
+
+    request->meta = request->head.meta;
+    if (name->size > atomic_load(&connection->server->limits.key))
+        return STATUS_BAD_REQUEST;
+    *key_out = key_make(KEY_OBJECT, 0, name->at, (uint16_t)name->size);
+    return STATUS_OK;
+}
+
+static enum run
+reply(struct connection *connection, struct reply_head *head)
+{
+    struct cursor out;
+
+    head->verb = connection->request.head.verb;
+    head->dialect = connection->dialect;
+    if (request_text(connection, REPLY_HEAD_MAX, &out) != STATUS_OK)
+        return RUN_CLOSE;
+    (void)connection->protocol->write_reply(&out, head);
+    request_text_done(connection, &out);
+    return RUN_DONE;
+}
+
+/* No reply, whatever becomes of it. */
+static enum run
+run_put(struct connection *connection)
+{
+    struct request *request = &connection->request;
+    struct store_terms terms = {.meta = &request->meta, .form = FORM_LM};
+    struct key key;
+    struct store_name plain;
+
+    if (request->refusal != STATUS_OK)
+        return RUN_DONE;
+    /* A plain value of that name is overwritten by this one. */
+    key = store_put_key(&request->put);
+    key = key_make(KEY_PLAIN, key.space, key.bytes, key.size);
+    plain = name_of(&key);
+    store_drop(connection->port, &plain);
+    request->has_put = false;
+    if (store_put_finish(connection->port, &request->put, &terms) != STATUS_OK)
+        count(connection->counters, COUNTER_puts_unmet, 1);
+    return RUN_DONE;
+}
+
+static enum run
+run_get(struct connection *connection, const struct key *key)
+{
+    struct store_name name = name_of(key);
+    struct store_get get;
+    struct reply_head head = {.status = STATUS_MISS};
+    struct chunk *chunk;
+    enum run run;
+
+    if (request_get(connection, &name, &get) != STATUS_OK) {
+        count(connection->counters, COUNTER_get_misses, 1);
+        return reply(connection, &head);
+    }
+    chunk = get.transfer.chunk;
+    /* A client would allocate by metadata that does not fit its bytes. */
+    if (!lm_meta_fits(&get.meta, chunk->size)) {
+        chunk_drop(&chunk);
+        count(connection->counters, COUNTER_get_misses, 1);
+        return reply(connection, &head);
+    }
+    head.status = STATUS_OK;
+    head.meta = get.meta;
+    head.body_size = chunk->size;
+    run = reply(connection, &head);
+    if (run != RUN_DONE) {
+        chunk_drop(&chunk);
+        return run;
+    }
+    count(connection->counters, COUNTER_get_hits, 1);
+    count(connection->counters, COUNTER_get_bytes, chunk->size);
+    outbox_body(&connection->outbox, chunk, 0, chunk->size, false);
+    return RUN_DONE;
+}
+
+/* There only where a GET would give it. */
+static enum run
+run_exists(struct connection *connection, const struct key *key)
+{
+    struct store_name name = name_of(key);
+    struct reply_head head = {.status = STATUS_MISS};
+    struct store_view view;
+
+    if (store_view(connection->port, &name, &view) == STATUS_OK &&
+        lm_meta_fits(&view.meta, view.body_size))
+        head.status = store_exists(connection->port, &name);
+    request_count_exists(connection, head.status);
+    return reply(connection, &head);
+}
+
+struct list {
+    struct cursor *out; /* NULL: only add up */
+    size_t size;
+};
+
+static void
+on_listed(void *arg, const struct store_seen *seen)
+{
+    struct list *list = arg;
+    size_t size = seen->key.size + (list->size == 0 ? 0u : 1u);
+
+    if (seen->key.kind != KEY_OBJECT || seen->key.space != 0 ||
+        !seen->has_body || !seen->has_meta || list->size + size > LIST_MAX)
+        return;
+    if (list->out != NULL) {
+        if (list->size != 0)
+            (void)cursor_put(list->out, "\n", 1);
+        (void)cursor_put(list->out, seen->key.bytes, seen->key.size);
+    }
+    list->size += size;
+}
+
+/* v0 alone is answered: {200, size} and the names, a line each. */
+static enum run
+run_list(struct connection *connection)
+{
+    struct reply_head head = {.verb = VERB_LIST,
+                              .dialect = connection->dialect};
+    struct cursor out, names;
+    struct list list = {NULL, 0};
+    uint64_t at = 0;
+
+    if (connection->dialect != LM_V0)
+        return RUN_DONE;
+    if (request_text(connection, REPLY_HEAD_MAX + LIST_MAX, &out) != STATUS_OK)
+        return RUN_CLOSE;
+    /* The names go where they will stand, behind a head of known size. */
+    names = out;
+    names.at += lm_reply_size(LM_V0);
+    list.out = &names;
+    store_walk(connection->port, &at, UINT32_MAX, on_listed, &list);
+    head.body_size = list.size;
+    (void)connection->protocol->write_reply(&out, &head);
+    out.at += list.size;
+    request_text_done(connection, &out);
+    return RUN_DONE;
+}
+
+enum run
+lm_run(struct connection *connection)
+{
+    const struct request_head *head = &connection->request.head;
+    struct reply_head alive = {.status = STATUS_OK};
+    struct key key;
+
+    if (head->verb == VERB_PUT)
+        return run_put(connection);
+    key = key_make(KEY_OBJECT, 0, head->name.at, (uint16_t)head->name.size);
+    switch (head->verb) {
+    case VERB_GET:
+        return run_get(connection, &key);
+    case VERB_EXISTS:
+        return run_exists(connection, &key);
+    case VERB_LIST:
+        return run_list(connection);
+    case VERB_PING:
+    case VERB_PUT:
+    case VERB_DROP:
+    case VERB_COMMAND:
+        break;
+    }
+    return reply(connection, &alive);
+}

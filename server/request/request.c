@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a connection to its wire, and what the wires share. */
+#include "server/request/request.h"
+
+#include "base/clock.h"
+#include "proto/resp.h"
+#include "server/net/worker.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum counter_id
+lm_counter(enum verb verb)
+{
+    switch (verb) {
+    case VERB_PUT:
+        return COUNTER_lm_put;
+    case VERB_GET:
+        return COUNTER_lm_get;
+    case VERB_EXISTS:
+        return COUNTER_lm_exists;
+    case VERB_DROP:
+    case VERB_LIST:
+    case VERB_PING:
+    case VERB_COMMAND:
+        break;
+    }
+    return COUNTER_lm_other;
+}
+
+static enum counter_id
+resp_counter(const struct resp_command *command)
+{
+    switch (command->id) {
+    case RESP_COMMAND_SET:
+    case RESP_COMMAND_SETEX:
+    case RESP_COMMAND_PSETEX:
+    case RESP_COMMAND_SETNX:
+    case RESP_COMMAND_MSET:
+        return COUNTER_resp_put;
+    case RESP_COMMAND_GET:
+    case RESP_COMMAND_MGET:
+    case RESP_COMMAND_GETRANGE:
+        return COUNTER_resp_get;
+    case RESP_COMMAND_EXISTS:
+        return COUNTER_resp_exists;
+    default:
+        return COUNTER_resp_other;
+    }
+}
+
+static bool
+is_lm(const struct connection *connection)
+{
+    return connection->protocol == &protocol_lm;
+}
+
+void
+request_begin(struct connection *connection)
+{
+    struct request *request = &connection->request;
+
+    assert(!request->has_put);
+    request->refusal = STATUS_OK;
+    request->step = 0;
+    if (is_lm(connection))
+        count(connection->counters, lm_counter(request->head.verb), 1);
+    else if (request->head.argument_count != 0)
+        count(connection->counters, resp_counter(request->head.command), 1);
+}
+
+enum status
+request_body_key(struct connection *connection, struct key *key_out)
+{
+    return is_lm(connection) ? lm_body_key(connection, key_out)
+                             : resp_body_key(connection, key_out);
+}
+
+enum run
+request_run(struct connection *connection)
+{
+    return is_lm(connection) ? lm_run(connection) : resp_run(connection);
+}
+
+enum status
+request_text(struct connection *connection, size_t n, struct cursor *out)
+{
+    enum status status = outbox_reserve(
+        &connection->outbox, worker_buffers(connection->worker), n, out);
+
+    if (status != STATUS_OK) {
+        connection->phase = PHASE_CLOSING;
+        connection->end_reason = COUNTER_closed_limit;
+    }
+    return status;
+}
+
+void
+request_text_done(struct connection *connection, const struct cursor *cursor)
+{
+    assert(cursor->short_by == 0);
+    outbox_commit(&connection->outbox, cursor);
+}
+
+void
+request_refuse(struct connection *connection, const char *why)
+{
+    struct cursor out;
+
+    if (!is_lm(connection) && connection->outbox.body == NULL &&
+        request_text(connection, strlen(why) + 16, &out) == STATUS_OK) {
+        char text[512];
+
+        snprintf(text, sizeof(text), "%s%s",
+                 strncmp(why, "ERR ", 4) == 0 ? "" : "ERR ", why);
+        (void)resp_error(&out, text);
+        request_text_done(connection, &out);
+        count(connection->counters, COUNTER_resp_errors, 1);
+    }
+    connection->phase = PHASE_CLOSING;
+    connection->end_reason = COUNTER_closed_broken;
+}
+
+enum status
+request_get(struct connection *connection, const struct store_name *name,
+            struct store_get *get)
+{
+    /* The tiers there are so far finish at once. */
+    if (store_get_start(connection->port, get, name) != FINISHED)
+        assert(!"DRAM finishes at once");
+    return get->status;
+}
+
+void
+request_count_exists(struct connection *connection, enum status status)
+{
+    count(connection->counters,
+          status == STATUS_OK     ? COUNTER_exists_hits
+          : status == STATUS_BUSY ? COUNTER_exists_unleased
+                                  : COUNTER_exists_misses,
+          1);
+}

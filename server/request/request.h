@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What requests ask for, whatever wire they came by.  The turn of a connection
+ * calls these in the order begin, (body_key for each body), run; each wire
+ * has its own file that does them.  All on the connection's worker.
+ */
+#ifndef REQUEST_REQUEST_H
+#define REQUEST_REQUEST_H
+
+#include "server/net/connection.h"
+
+enum run {
+    RUN_DONE,  /* the reply, if any, is in the outbox */
+    RUN_AGAIN, /* a part of it is: call again once that has been sent */
+    RUN_CLOSE  /* as DONE, and the connection closes behind it */
+};
+
+/* A head was read: counts it and makes the request ready. */
+void request_begin(struct connection *);
+
+/* The key a body is to be stored under.  Another status than OK: nobody wants
+ * it (an argument that is too long, a key too long, a failed MSET). */
+enum status request_body_key(struct connection *, struct key *key_out) MUST_USE;
+
+/* The whole request is there: performs it. */
+enum run request_run(struct connection *) MUST_USE;
+
+/* The peer can not go on: one last error reply where the wire has any, then
+ * the connection closes. */
+void request_refuse(struct connection *, const char *why);
+
+/* For the wires' files: room for n bytes of reply text.  NO_SPACE closes the
+ * connection, for a reply left out would lose the order. */
+enum status request_text(struct connection *, size_t n,
+                         struct cursor *out) MUST_USE;
+void request_text_done(struct connection *, const struct cursor *);
+
+/* Looks a value up; who answers counts.  On OK get->transfer.chunk is a
+ * reference of the caller's (NULL: metadata only). */
+enum status request_get(struct connection *, const struct store_name *,
+                        struct store_get *get) MUST_USE;
+/* Counts what an EXISTS of one key has found. */
+void request_count_exists(struct connection *, enum status);
+
+/* The wires. */
+enum status lm_body_key(struct connection *, struct key *key_out) MUST_USE;
+enum run lm_run(struct connection *) MUST_USE;
+enum status resp_body_key(struct connection *, struct key *key_out) MUST_USE;
+enum run resp_run(struct connection *) MUST_USE;
+
+#endif

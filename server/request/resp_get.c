@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GET, MGET, GETRANGE, STRLEN. */
+#include "server/request/answer.h"
+#include "server/request/resp_name.h"
+#include "server/request/resp_request.h"
+
+static enum run
+answer_value(struct connection *connection, const struct bytes *argument)
+{
+    struct store_get get;
+    enum store_part part;
+
+    if (resp_find(connection, argument, &get, &part) != STATUS_OK) {
+        count(connection->counters, COUNTER_get_misses, 1);
+        return answer_null(connection);
+    }
+    count(connection->counters, COUNTER_get_hits, 1);
+    if (part == PART_BODY)
+        return answer_body(connection, get.transfer.chunk, 0,
+                           get.transfer.chunk->size);
+    chunk_drop(&get.transfer.chunk);
+    return answer_bulk(connection, get.meta.bytes, get.meta.size);
+}
+
+enum run
+resp_get(struct connection *connection, struct resp_call *call)
+{
+    struct bytes argument;
+
+    if (!argument_next(&call->arguments, &argument))
+        return answer_syntax(connection);
+    return answer_value(connection, &argument);
+}
+
+/* One value after the other: the next is not looked up before the last is on
+ * its way, so that a long list pins one body at a time. */
+enum run
+resp_mget(struct connection *connection, struct resp_call *call)
+{
+    struct request *request = &connection->request;
+    struct bytes argument;
+    struct cursor out;
+
+    if (request->step == 0) {
+        if (request_text(connection, 32, &out) != STATUS_OK)
+            return RUN_CLOSE;
+        (void)resp_array(&out, call->count);
+        request_text_done(connection, &out);
+        request->walk = call->arguments;
+        request->step = 1;
+    }
+    while (argument_next(&request->walk, &argument)) {
+        if (answer_value(connection, &argument) == RUN_CLOSE)
+            return RUN_CLOSE;
+        if (connection->outbox.body != NULL)
+            return RUN_AGAIN;
+    }
+    return RUN_DONE;
+}
+
+/* Redis's ends: negative ones count from behind, both are inclusive. */
+static uint32_t
+clip(int64_t *first, int64_t last, int64_t size)
+{
+    if (*first < 0)
+        *first = *first + size > 0 ? *first + size : 0;
+    if (last < 0)
+        last = last + size > 0 ? last + size : 0;
+    if (last >= size)
+        last = size - 1;
+    return *first > last || size == 0 ? 0 : (uint32_t)(last - *first + 1);
+}
+
+enum run
+resp_getrange(struct connection *connection, struct resp_call *call)
+{
+    struct bytes argument, first_text, last_text;
+    struct store_get get;
+    enum store_part part;
+    int64_t first, last;
+    uint32_t size;
+
+    if (!argument_next(&call->arguments, &argument) ||
+        !argument_next(&call->arguments, &first_text) ||
+        !argument_next(&call->arguments, &last_text))
+        return answer_syntax(connection);
+    if (!argument_integer(&first_text, &first) ||
+        !argument_integer(&last_text, &last))
+        return answer_not_integer(connection);
+    if (resp_find(connection, &argument, &get, &part) != STATUS_OK) {
+        count(connection->counters, COUNTER_get_misses, 1);
+        return answer_bulk(connection, "", 0);
+    }
+    count(connection->counters, COUNTER_get_hits, 1);
+    if (part == PART_BODY) {
+        size = clip(&first, last, get.transfer.chunk->size);
+        if (size == 0)
+            first = 0;
+        return answer_body(connection, get.transfer.chunk, (uint32_t)first,
+                           size);
+    }
+    chunk_drop(&get.transfer.chunk);
+    size = clip(&first, last, get.meta.size);
+    return answer_bulk(connection, get.meta.bytes + (size == 0 ? 0 : first),
+                       size);
+}
+
+enum run
+resp_strlen(struct connection *connection, struct resp_call *call)
+{
+    struct bytes argument;
+    struct store_name name;
+    struct store_view view;
+
+    if (!argument_next(&call->arguments, &argument))
+        return answer_syntax(connection);
+    if (resp_view(connection, &argument, &view, &name) != STATUS_OK)
+        return answer_integer(connection, 0);
+    return answer_integer(connection, name.part == PART_BODY ? view.body_size
+                                                             : view.meta.size);
+}

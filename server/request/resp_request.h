@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of RESP: one function each, by the files that hold them. */
+#ifndef REQUEST_RESP_REQUEST_H
+#define REQUEST_RESP_REQUEST_H
+
+#include "proto/resp.h"
+#include "server/request/request.h"
+
+/* A command whose arguments are all there, its name taken off. */
+struct resp_call {
+    const struct resp_command *command;
+    struct argument_walk arguments;
+    uint32_t count; /* of arguments behind the name */
+};
+
+typedef enum run resp_handler(struct connection *, struct resp_call *);
+
+/* resp_put.c */
+enum run resp_put(struct connection *);
+
+/* resp_get.c */
+resp_handler resp_get, resp_mget, resp_getrange, resp_strlen;
+
+/* resp_key.c */
+resp_handler resp_exists_many, resp_del, resp_ttl, resp_expire, resp_persist,
+    resp_type, resp_memory;
+
+/* resp_space.c */
+resp_handler resp_scan, resp_dbsize, resp_flush;
+
+/* resp_session.c */
+resp_handler resp_hello, resp_auth, resp_select, resp_ping, resp_echo,
+    resp_quit, resp_reset, resp_readonly;
+
+/* resp_client.c */
+resp_handler resp_client;
+
+/* resp_server.c */
+resp_handler resp_command_info, resp_info, resp_config;
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SCAN, DBSIZE, FLUSHALL, FLUSHDB: a namespace as a whole. */
+#include "proto/object_name.h"
+#include "server/request/answer.h"
+#include "server/request/glob.h"
+#include "server/request/resp_request.h"
+#include "server/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT_DEFAULT 10
+#define COUNT_MAX     1000
+#define NAME_MAX_SIZE (KEY_SIZE_MAX + 16u)
+
+struct scan {
+    struct connection *connection;
+    struct bytes pattern;
+    bool has_pattern, has_other_type;
+    unsigned count;
+    uint64_t cursor;
+    FILE *found; /* the names as bulks, in memory */
+    uint32_t found_count;
+};
+
+static void
+note(struct scan *scan, const void *bytes, size_t size)
+{
+    struct bytes name = {bytes, size};
+
+    if (scan->has_pattern && !glob_matches(&scan->pattern, &name))
+        return;
+    fprintf(scan->found, "$%zu\r\n", size);
+    fwrite(bytes, 1, size, scan->found);
+    fputs("\r\n", scan->found);
+    scan->found_count++;
+}
+
+static void
+note_half(struct scan *scan, const struct store_seen *seen, enum name_half half)
+{
+    struct object_name object = {.stem = {seen->key.bytes, seen->key.size},
+                                 .form = (enum name_form)seen->form,
+                                 .half = half};
+    uint8_t name[NAME_MAX_SIZE];
+    size_t size = object_name_join(&object, name, sizeof(name));
+
+    if (size != 0)
+        note(scan, name, size);
+}
+
+/* The names that were written: an object's halves each by its own. */
+static void
+on_seen(void *arg, const struct store_seen *seen)
+{
+    struct scan *scan = arg;
+
+    if (seen->key.space != scan->connection->space || scan->has_other_type)
+        return;
+    if (seen->key.kind == KEY_PLAIN || seen->form == FORM_LM) {
+        note(scan, seen->key.bytes, seen->key.size);
+        return;
+    }
+    if (seen->has_body)
+        note_half(scan, seen, HALF_BYTES);
+    if (seen->has_meta)
+        note_half(scan, seen, HALF_METADATA);
+}
+
+static const char *
+read_scan(struct scan *scan, struct resp_call *call)
+{
+    struct bytes word, value;
+    int64_t number;
+
+    if (!argument_next(&call->arguments, &word) ||
+        !argument_integer(&word, &number) || number < 0)
+        return "ERR invalid cursor";
+    scan->cursor = (uint64_t)number;
+    while (argument_next(&call->arguments, &word)) {
+        if (!argument_next(&call->arguments, &value))
+            return "ERR syntax error";
+        if (argument_is(&word, "MATCH")) {
+            scan->pattern = value;
+            scan->has_pattern = true;
+        } else if (argument_is(&word, "COUNT")) {
+            if (!argument_integer(&value, &number))
+                return "ERR value is not an integer or out of range";
+            if (number < 1)
+                return "ERR syntax error";
+            scan->count = number < COUNT_MAX ? (unsigned)number : COUNT_MAX;
+        } else if (argument_is(&word, "TYPE")) {
+            scan->has_other_type = !argument_is(&value, "string");
+        } else {
+            return "ERR syntax error";
+        }
+    }
+    return NULL;
+}
+
+static enum run
+answer_scan(struct connection *connection, const struct scan *scan,
+            const char *found, size_t size)
+{
+    char number[24];
+    struct cursor out;
+
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)scan->cursor);
+    if (request_text(connection, size + 96, &out) != STATUS_OK)
+        return RUN_CLOSE;
+    (void)resp_array(&out, 2);
+    (void)resp_bulk_text(&out, number);
+    (void)resp_array(&out, scan->found_count);
+    (void)cursor_put(&out, found, size);
+    request_text_done(connection, &out);
+    return RUN_DONE;
+}
+
+enum run
+resp_scan(struct connection *connection, struct resp_call *call)
+{
+    struct scan scan = {.connection = connection, .count = COUNT_DEFAULT};
+    const char *error = read_scan(&scan, call);
+    char *found = NULL;
+    size_t size = 0;
+    enum run run;
+
+    if (error != NULL)
+        return answer_error(connection, "%s", error);
+    scan.found = open_memstream(&found, &size);
+    if (scan.found == NULL)
+        return RUN_CLOSE;
+    store_walk(connection->port, &scan.cursor, scan.count, on_seen, &scan);
+    fclose(scan.found);
+    run = answer_scan(connection, &scan, found, size);
+    free(found);
+    return run;
+}
+
+enum run
+resp_dbsize(struct connection *connection, struct resp_call *call)
+{
+    (void)call;
+    return answer_integer(
+        connection,
+        (int64_t)store_names(connection->server->store, connection->space));
+}
+
+enum run
+resp_flush(struct connection *connection, struct resp_call *call)
+{
+    struct bytes word;
+
+    if (argument_next(&call->arguments, &word) &&
+        !argument_is(&word, "ASYNC") && !argument_is(&word, "SYNC"))
+        return answer_syntax(connection);
+    store_flush(connection->port, call->command->id == RESP_COMMAND_FLUSHALL
+                                      ? STORE_ALL_SPACES
+                                      : connection->space);
+    return answer_ok(connection);
+}

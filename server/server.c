@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Putting the parts together, in the order they need each other, and taking
+ * them apart again. */
+#include "server/server.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/net/listener.h"
+#include "server/net/worker.h"
+#include "server/observe/http.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* Descriptors that are not connections: listeners, epoll, eventfds, HTTP. */
+#define DESCRIPTORS_SPARED 64u
+
+static struct store_limits
+store_limits_of(const struct options *options)
+{
+    struct store_limits limits = {
+        .dram_size = options->dram_size,
+        .index_memory = options->limits_index_memory,
+        .inflight = options->limits_inflight,
+        .value_max = options->limits_value,
+        .put_wait_ns = options->limits_put_wait * NS_PER_MS,
+        .lease_ns = options->lease_ms * NS_PER_MS,
+        .ttl_ns = options->limits_ttl * NS_PER_MS,
+        .workers = (unsigned)options->limits_workers,
+        .prefault = options->dram_prefault,
+    };
+
+    return limits;
+}
+
+/* As many connections as the process may open descriptors for. */
+static uint64_t
+possible_connections(const struct options *options)
+{
+    uint64_t wanted = options->limits_connections;
+    uint64_t spared = DESCRIPTORS_SPARED + 4 * options->limits_workers;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return wanted;
+    if (limit.rlim_cur < wanted + spared) {
+        limit.rlim_cur =
+            limit.rlim_max == RLIM_INFINITY || limit.rlim_max > wanted + spared
+                ? wanted + spared
+                : limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= wanted + spared)
+        return wanted;
+    wanted = limit.rlim_cur > spared + 1 ? limit.rlim_cur - spared : 1;
+    log_event(LOG_WARN, "limits.connections lowered",
+              "to %llu: this process may open %llu descriptors",
+              (unsigned long long)wanted, (unsigned long long)limit.rlim_cur);
+    return wanted;
+}
+
+void
+server_reload(struct server *server, const struct options *options)
+{
+    struct store_limits limits = store_limits_of(options);
+    struct server_limits *at = &server->limits;
+
+    store_set_limits(server->store, &limits);
+    atomic_store(&at->key, options->limits_key);
+    atomic_store(&at->head, options->limits_head);
+    atomic_store(&at->connections, possible_connections(options));
+    atomic_store(&at->header_timeout_ns,
+                 options->limits_header_timeout * NS_PER_MS);
+    atomic_store(&at->body_timeout_ns,
+                 options->limits_body_timeout * NS_PER_MS);
+    atomic_store(&at->slow_body_ns, options->limits_slow_body * NS_PER_MS);
+    atomic_store(&at->output_timeout_ns,
+                 options->limits_output_timeout * NS_PER_MS);
+    atomic_store(&at->pinned_timeout_ns,
+                 options->limits_pinned_timeout * NS_PER_MS);
+    atomic_store(&server->head_memory.most, options->limits_head_memory);
+}
+
+static enum status
+open_workers(struct server *server)
+{
+    server->workers = calloc(server->worker_count, sizeof(*server->workers));
+    if (server->workers == NULL)
+        return STATUS_NO_SPACE;
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        enum status status = worker_open(server, i, &server->workers[i]);
+
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status
+open_counters(struct server *server)
+{
+    size_t size;
+
+    server->worker_count = (unsigned)server->options.limits_workers;
+    server->counters_count = server->worker_count + 2;
+    size = server->counters_count * sizeof(*server->counters);
+    server->counters = aligned_alloc(64, size);
+    if (server->counters == NULL)
+        return STATUS_NO_SPACE;
+    memset(server->counters, 0, size);
+    return STATUS_OK;
+}
+
+static enum status
+open_parts(struct server *server, char *why, size_t room)
+{
+    const struct options *options = &server->options;
+    struct store_limits limits = store_limits_of(options);
+    struct counters *counters;
+    enum status status;
+
+    snprintf(why, room, "out of memory or descriptors at start");
+    status = open_counters(server);
+    if (status == STATUS_OK) {
+        status = store_open(&limits, &server->store);
+        if (status != STATUS_OK)
+            snprintf(why, room,
+                     "can not map dram.size=%llu and "
+                     "limits.index_memory=%llu bytes; expected sizes this "
+                     "machine has",
+                     (unsigned long long)limits.dram_size,
+                     (unsigned long long)limits.index_memory);
+    }
+    if (status != STATUS_OK)
+        return status;
+    server_reload(server, options);
+    status = open_workers(server);
+    counters = server->counters + server->worker_count;
+    if (status == STATUS_OK)
+        status = listener_open(server, counters, &server->listener, why, room);
+    if (status == STATUS_OK)
+        status = http_open(server, options->listen_http, counters + 1,
+                           &server->http, why, room);
+    return status;
+}
+
+enum status
+server_open(const struct options *options, struct server **out, char *why,
+            size_t room)
+{
+    struct server *server = calloc(1, sizeof(*server));
+    enum status status;
+
+    if (server == NULL)
+        return STATUS_NO_SPACE;
+    server->options = *options;
+    server->started_ns = clock_now_ns();
+    server->started_unix_ms = clock_unix_ms();
+    roster_open(&server->roster);
+    status = open_parts(server, why, room);
+    if (status != STATUS_OK)
+        server_close(&server);
+    *out = server;
+    return status;
+}
+
+void
+server_run(struct server *server, void (*reload)(struct server *))
+{
+    unsigned started = 0;
+    enum status status = http_start(server->http);
+
+    while (status == STATUS_OK && started < server->worker_count) {
+        status = worker_start(server->workers[started]);
+        started += status == STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        printf("prefixcached ready data=%s http=%s\n",
+               server_data_address(server), server_http_address(server));
+        fflush(stdout);
+        listener_run(server->listener, reload);
+    } else {
+        log_event(LOG_ERROR, "can not start threads", "%s",
+                  status_text(status));
+    }
+    while (started > 0)
+        worker_stop(server->workers[--started]);
+}
+
+void
+server_close(struct server **server_in)
+{
+    struct server *server = *server_in;
+
+    if (server == NULL)
+        return;
+    *server_in = NULL;
+    http_close(&server->http);
+    listener_close(&server->listener);
+    for (unsigned i = 0; server->workers != NULL && i < server->worker_count;
+         i++)
+        worker_close(&server->workers[i]);
+    free(server->workers);
+    store_close(&server->store);
+    roster_close(&server->roster);
+    free(server->counters);
+    free(server);
+}
+
+const char *
+server_data_address(const struct server *server)
+{
+    return listener_address(server->listener);
+}
+
+const char *
+server_http_address(const struct server *server)
+{
+    return http_address(server->http);
+}
+
+uint64_t
+server_count(const struct server *server, enum counter_id id)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < server->counters_count; i++)
+        sum += counter_read(&server->counters[i], id);
+    return sum;
+}
+
+unsigned
+server_connections(struct server *server)
+{
+    return roster_count(&server->roster);
+}
+
+uint64_t
+server_pinned_bytes(const struct server *server)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < server->worker_count; i++)
+        sum += worker_pinned_bytes(server->workers[i]);
+    return sum;
+}

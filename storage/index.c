@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts, buckets and entries.  Which entry goes next is index_order.c's. */
+#include "storage/index.h"
+
+#include "storage/index_parts.h"
+#include "storage/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* A short key with its entry: no index holds more than memory over this. */
+#define ENTRY_LEAST 192u
+
+static uint64_t
+power_of_two(uint64_t at_least)
+{
+    uint64_t power = 1;
+
+    while (power < at_least)
+        power *= 2;
+    return power;
+}
+
+static enum status
+open_parts(struct index *index, unsigned count)
+{
+    index->part_count = count;
+    index->parts = aligned_alloc(64, count * sizeof(struct part));
+    index->oldest = aligned_alloc(64, power_of_two(count + 8) * 8);
+    index->unparked = aligned_alloc(64, power_of_two(count + 8) * 8);
+    if (index->parts == NULL || index->oldest == NULL ||
+        index->unparked == NULL)
+        return STATUS_NO_SPACE;
+    memset(index->parts, 0, count * sizeof(struct part));
+    for (unsigned i = 0; i < count; i++) {
+        struct part *part = &index->parts[i];
+
+        part->index = index;
+        part->number = i;
+        part->buckets = index->buckets + i * index->part_buckets;
+        pthread_mutex_init(&part->lock, NULL);
+        index->policy->start(&part->order);
+        policy_lru.start(&part->parked);
+        atomic_init(&index->oldest[i], PART_NONE);
+        atomic_init(&index->unparked[i], PART_NONE);
+    }
+    return STATUS_OK;
+}
+
+enum status
+index_open(uint64_t memory, unsigned parts, const struct policy *policy,
+           struct index **out)
+{
+    struct index *index = calloc(1, sizeof(*index));
+    uint64_t table;
+
+    assert(parts != 0 && (parts & (parts - 1)) == 0);
+    if (index == NULL)
+        return STATUS_NO_SPACE;
+    index->policy = policy;
+    index->memory = memory;
+    index->bucket_count = power_of_two(memory / ENTRY_LEAST / 2 + 1);
+    if (index->bucket_count < parts)
+        index->bucket_count = parts;
+    index->part_buckets = index->bucket_count / parts;
+    table = index->bucket_count * sizeof(*index->buckets);
+    index->buckets = mmap(NULL, table, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (index->buckets == MAP_FAILED)
+        index->buckets = NULL;
+    if (index->buckets == NULL ||
+        pool_open(memory - table, false, &index->pool) != STATUS_OK ||
+        open_parts(index, parts) != STATUS_OK) {
+        index_close(&index);
+        return STATUS_NO_SPACE;
+    }
+    *out = index;
+    return STATUS_OK;
+}
+
+void
+index_close(struct index **index_in)
+{
+    struct index *index = *index_in;
+
+    if (index == NULL)
+        return;
+    *index_in = NULL;
+    pool_close(&index->pool);
+    if (index->buckets != NULL)
+        munmap(index->buckets, index->bucket_count * sizeof(*index->buckets));
+    free(index->parts);
+    free(index->oldest);
+    free(index->unparked);
+    free(index);
+}
+
+static size_t
+entry_size(uint16_t key_size, uint8_t meta_room)
+{
+    return sizeof(struct entry) + meta_room + key_size;
+}
+
+size_t
+entry_footprint(const struct entry *entry)
+{
+    return entry_size(entry->key_size, entry->meta_room);
+}
+
+struct entry *
+entry_new(struct index *index, const struct key *key, uint8_t meta_room)
+{
+    size_t size = entry_size(key->size, meta_room);
+    struct entry *entry = pool_object_new(index->pool, size);
+
+    if (entry == NULL)
+        return NULL;
+    memset(entry, 0, sizeof(*entry));
+    entry->hash = key->hash;
+    entry->key_size = key->size;
+    entry->space = key->space;
+    entry->kind = (uint8_t)key->kind;
+    entry->meta_room = meta_room;
+    memcpy(entry->tail + meta_room, key->bytes, key->size);
+    return entry;
+}
+
+void
+entry_free(struct index *index, struct entry *entry)
+{
+    assert(!entry->is_linked);
+    pool_object_free(index->pool, entry, entry_footprint(entry));
+}
+
+struct key
+entry_key(const struct entry *entry)
+{
+    struct key key = {.bytes = entry->tail + entry->meta_room,
+                      .size = entry->key_size,
+                      .space = entry->space,
+                      .kind = (enum key_kind)entry->kind,
+                      .hash = entry->hash};
+    return key;
+}
+
+const uint8_t *
+entry_meta(const struct entry *entry)
+{
+    return entry->tail;
+}
+
+void
+entry_set_meta(struct entry *entry, const void *bytes, uint8_t size)
+{
+    assert(size <= entry->meta_room);
+    if (size != 0)
+        memcpy(entry->tail, bytes, size);
+    entry->meta_size = size;
+}
+
+/* The high bits choose the part, the low ones the bucket in it. */
+static struct part *
+part_of(struct index *index, uint64_t hash)
+{
+    return &index->parts[(hash >> 40) & (index->part_count - 1)];
+}
+
+static struct entry **
+bucket_of(struct part *part, uint64_t hash)
+{
+    return &part->buckets[hash & (part->index->part_buckets - 1)];
+}
+
+struct part *
+index_lock(struct index *index, uint64_t hash)
+{
+    struct part *part = part_of(index, hash);
+
+    pthread_mutex_lock(&part->lock);
+    return part;
+}
+
+void
+index_unlock(struct part *part)
+{
+    pthread_mutex_unlock(&part->lock);
+}
+
+struct entry *
+part_find(struct part *part, const struct key *key)
+{
+    struct entry *entry = *bucket_of(part, key->hash);
+
+    for (; entry != NULL; entry = entry->chain) {
+        if (entry->hash == key->hash) {
+            struct key its = entry_key(entry);
+
+            if (key_is_equal(&its, key))
+                return entry;
+        }
+    }
+    return NULL;
+}
+
+void
+part_link(struct part *part, struct entry *entry)
+{
+    struct entry **bucket = bucket_of(part, entry->hash);
+
+    assert(!entry->is_linked);
+    entry->chain = *bucket;
+    *bucket = entry;
+    entry->is_linked = true;
+    part_order_in(part, entry);
+    atomic_fetch_add_explicit(&part->index->entries, 1, memory_order_relaxed);
+}
+
+void
+part_unlink(struct part *part, struct entry *entry)
+{
+    struct entry **at = bucket_of(part, entry->hash);
+
+    assert(entry->is_linked);
+    while (*at != entry)
+        at = &(*at)->chain;
+    *at = entry->chain;
+    entry->chain = NULL;
+    entry->is_linked = false;
+    part_order_out(part, entry);
+    atomic_fetch_sub_explicit(&part->index->entries, 1, memory_order_relaxed);
+}
+
+uint64_t
+index_buckets(const struct index *index)
+{
+    return index->bucket_count;
+}
+
+void
+index_walk_bucket(struct index *index, uint64_t bucket, index_found_fn *found,
+                  void *arg)
+{
+    struct part *part = &index->parts[bucket / index->part_buckets];
+    struct entry *entry, *next;
+
+    pthread_mutex_lock(&part->lock);
+    for (entry = index->buckets[bucket]; entry != NULL; entry = next) {
+        next = entry->chain;
+        found(arg, part, entry);
+    }
+    pthread_mutex_unlock(&part->lock);
+}
+
+uint64_t
+index_entries(const struct index *index)
+{
+    return atomic_load_explicit(&index->entries, memory_order_relaxed);
+}
+
+uint64_t
+index_memory_used(const struct index *index)
+{
+    return pool_size(index->pool) - pool_free_bytes(index->pool) +
+           index->bucket_count * sizeof(*index->buckets);
+}
+
+uint64_t
+index_memory_size(const struct index *index)
+{
+    return index->memory;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recency over all parts, and the search for the entry that goes next.  Each
+ * part tells, outside its lock, the age of its candidate; an evictor reads
+ * those and locks one part only.
+ */
+#include "storage/index_parts.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+static struct entry *
+entry_of(struct policy_node *node)
+{
+    static_assert(offsetof(struct entry, node) == 0, "the node comes first");
+    return (struct entry *)node;
+}
+
+static void
+tell(_Atomic uint64_t *told, uint64_t value)
+{
+    if (atomic_load_explicit(told, memory_order_relaxed) != value)
+        atomic_store_explicit(told, value, memory_order_relaxed);
+}
+
+static void
+tell_order(struct part *part)
+{
+    struct policy_node *node = part->index->policy->candidate(&part->order);
+
+    tell(&part->index->oldest[part->number],
+         node == NULL ? PART_NONE : node->tick);
+}
+
+static void
+tell_parked(struct part *part)
+{
+    struct policy_node *node = policy_lru.candidate(&part->parked);
+
+    tell(&part->index->unparked[part->number],
+         node == NULL ? PART_NONE : entry_of(node)->leased_until_ns);
+}
+
+static uint64_t
+next_tick(struct index *index)
+{
+    return atomic_fetch_add_explicit(&index->tick, 1, memory_order_relaxed);
+}
+
+void
+part_order_in(struct part *part, struct entry *entry)
+{
+    entry->is_parked = false;
+    part->index->policy->insert(&part->order, &entry->node,
+                                next_tick(part->index));
+    tell_order(part);
+}
+
+void
+part_order_out(struct part *part, struct entry *entry)
+{
+    if (entry->is_parked) {
+        policy_lru.remove(&part->parked, &entry->node);
+        entry->is_parked = false;
+        tell_parked(part);
+    } else {
+        part->index->policy->remove(&part->order, &entry->node);
+        tell_order(part);
+    }
+}
+
+void
+part_touch(struct part *part, struct entry *entry)
+{
+    if (entry->is_parked) {
+        part_order_out(part, entry);
+        part_order_in(part, entry);
+        return;
+    }
+    part->index->policy->touch(&part->order, &entry->node,
+                               next_tick(part->index));
+    tell_order(part);
+}
+
+static void
+park(struct part *part, struct entry *entry)
+{
+    uint64_t tick = entry->node.tick;
+
+    part->index->policy->remove(&part->order, &entry->node);
+    policy_lru.insert(&part->parked, &entry->node, tick);
+    entry->is_parked = true;
+    tell_order(part);
+    tell_parked(part);
+}
+
+/* With the part locked: its parked entry whose lease has ended, if any.  Those
+ * that were leased again go to the back. */
+static struct entry *
+unparked(struct part *part, uint64_t now_ns)
+{
+    struct policy_node *node = policy_lru.candidate(&part->parked);
+    struct policy_node *first = node;
+
+    while (node != NULL && entry_of(node)->leased_until_ns > now_ns) {
+        uint64_t tick = node->tick;
+
+        policy_lru.touch(&part->parked, node, tick);
+        node = policy_lru.candidate(&part->parked);
+        if (node == first) {
+            node = NULL;
+            break;
+        }
+    }
+    tell_parked(part);
+    return node == NULL ? NULL : entry_of(node);
+}
+
+static struct part *
+lock_least(struct index *index, const _Atomic uint64_t *told, uint64_t below)
+{
+    uint64_t least = below;
+    struct part *part = NULL;
+
+    for (unsigned i = 0; i < index->part_count; i++) {
+        uint64_t value = atomic_load_explicit(&told[i], memory_order_relaxed);
+
+        if (value < least) {
+            least = value;
+            part = &index->parts[i];
+        }
+    }
+    if (part != NULL)
+        pthread_mutex_lock(&part->lock);
+    return part;
+}
+
+struct part *
+index_lock_oldest(struct index *index, uint64_t now_ns,
+                  struct entry **entry_out)
+{
+    struct part *part = lock_least(index, index->unparked, now_ns);
+
+    if (part != NULL) {
+        *entry_out = unparked(part, now_ns);
+        if (*entry_out != NULL)
+            return part;
+        pthread_mutex_unlock(&part->lock);
+    }
+    while ((part = lock_least(index, index->oldest, PART_NONE)) != NULL) {
+        struct policy_node *node = index->policy->candidate(&part->order);
+
+        if (node != NULL && entry_of(node)->leased_until_ns <= now_ns) {
+            *entry_out = entry_of(node);
+            return part;
+        }
+        if (node != NULL)
+            park(part, entry_of(node));
+        pthread_mutex_unlock(&part->lock);
+    }
+    return NULL;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The front door of storage: put, get, ask and drop chunks by name.  What a
+ * worker needs of its own is in its port; a port and everything started on it
+ * belong to one thread.
+ *
+ * A name is a key and what of the entry under it is meant.  An OBJECT entry
+ * may be spelled in several forms (proto/object_name.h); a name says which of
+ * them it stands for, and an entry written in another form is not its.
+ */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include "base/counters.h"
+#include "proto/key.h"
+#include "proto/message.h"
+#include "storage/chunk.h"
+#include "storage/tier.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STORE_SPACES 256u /* namespaces: 0 .. 255 */
+
+struct store;
+struct store_port;
+struct store_put;
+struct iovec;
+
+struct store_limits {
+    uint64_t dram_size, index_memory, inflight, value_max; /* bytes */
+    uint64_t put_wait_ns, lease_ns, ttl_ns;                /* ttl 0: none */
+    unsigned workers;
+    bool prefault;
+};
+
+/* Main thread.  NO_SPACE when the memory can not be had. */
+enum status store_open(const struct store_limits *,
+                       struct store **store_out) MUST_USE;
+void store_close(struct store **); /* after the last port */
+/* Takes over what may change while serving: value_max, put_wait_ns, lease_ns,
+ * ttl_ns.  Any thread. */
+void store_set_limits(struct store *, const struct store_limits *);
+
+/* A worker's side.  Knows no event loop: when fd is readable, or deadline has
+ * passed, call store_port_run(), which calls the done() of what has finished.
+ * counters: the worker's own, lent.  Open all ports before use of any. */
+enum status store_port_open(struct store *, struct counters *,
+                            struct store_port **port_out) MUST_USE;
+void store_port_close(struct store_port **); /* nothing may be pending on it */
+int store_port_fd(const struct store_port *);
+void store_port_run(struct store_port *);
+/* When store_port_run() is due without the fd; 0: not. Monotonic ns. */
+uint64_t store_port_deadline_ns(const struct store_port *);
+
+/* What of an entry is meant. */
+enum store_part { PART_BODY, PART_META };
+
+#define STORE_ANY_FORM 0xffu
+struct store_name {
+    struct key key;
+    uint8_t forms; /* bit f: entries of form f; STORE_ANY_FORM */
+    enum store_part part;
+};
+
+/*
+ * One PUT under way.  Lives in the caller's object.
+ *
+ *   start -> (PENDING -> done) -> OK: space/fill until nothing is missing,
+ *   then store_put_finish(); or store_put_cancel() at any time after start.
+ *   start ended with another status: nothing is held, drain the body.
+ */
+struct store_put {
+    struct chunk *chunk;
+    struct entry *entry; /* loose, holds the key */
+    uint64_t budget;     /* bytes taken of limits.inflight */
+    uint64_t deadline_ns;
+    enum status status;
+    bool is_waiting;
+    void (*done)(struct store_put *); /* set before start */
+    struct store_put *next;
+};
+
+/* Takes the size from the in-flight budget and copies the key.  Outcomes: OK;
+ * TOO_BIG; NO_SPACE; BUSY, after waiting for at most put_wait. */
+enum progress store_put_start(struct store_port *, struct store_put *,
+                              const struct key *, uint64_t size) MUST_USE;
+/* Room for bytes to come, evicting for it: how many vectors, 0 when nothing
+ * may be evicted (cancel, drain). */
+unsigned store_put_space(struct store_port *, struct store_put *,
+                         struct iovec *, unsigned max);
+/* For bytes that arrived with the head; NO_SPACE as above. */
+enum status store_put_copy(struct store_port *, struct store_put *,
+                           const void *bytes, uint32_t n) MUST_USE;
+/* Frees pages and budget: the value is not stored. */
+void store_put_cancel(struct store_port *, struct store_put *);
+/* The name the PUT was started with, until it ends. */
+struct key store_put_key(const struct store_put *);
+
+enum store_condition { STORE_ALWAYS, STORE_IF_ABSENT, STORE_IF_PRESENT };
+
+struct store_terms {
+    const struct chunk_meta *meta; /* NULL: none */
+    uint8_t form;
+    bool is_half; /* the body half of an object whose metadata comes apart: a
+                     metadata half that waits for it is kept, another is
+                     withdrawn */
+    bool keep_expiry;
+    uint64_t expires_ns; /* monotonic, 0: never; limits.ttl holds anyway */
+    enum store_condition condition;
+    unsigned present_forms; /* which forms count as present for it */
+};
+
+/* Seals and stores what was filled, in place of what had that key.  OK, or
+ * UNMET: the condition does not hold and nothing was stored.  Ends the PUT. */
+enum status store_put_finish(struct store_port *, struct store_put *,
+                             const struct store_terms *) MUST_USE;
+
+/* Sets the metadata half of an object, with or without its body.  NO_SPACE
+ * when there is no room in the index. */
+enum status store_set_meta(struct store_port *, const struct key *,
+                           const struct store_terms *) MUST_USE;
+/* Takes the metadata half away; the entry goes too if it has no body. */
+void store_withdraw_meta(struct store_port *, const struct store_name *);
+
+/* One GET.  Lives in the caller's object until done. */
+struct store_get {
+    struct transfer transfer; /* .chunk: out, one reference; NULL for an entry
+                                 that is metadata only */
+    struct chunk_meta meta;
+    uint8_t form;
+    enum status status;
+    void (*done)(struct store_get *); /* set before start */
+};
+
+/* OK, with what the entry has, if the part that was named is there; MISS.
+ * Touches recency. */
+enum progress store_get_start(struct store_port *, struct store_get *,
+                              const struct store_name *) MUST_USE;
+
+/* Is the part there, and (for its metadata) the body too?  OK means leased;
+ * MISS if not there; BUSY if there, but no lease could be granted. */
+enum status store_exists(struct store_port *,
+                         const struct store_name *) MUST_USE;
+
+struct store_view {
+    uint64_t expires_ns; /* 0: never */
+    uint64_t memory;     /* bytes of pool and index */
+    uint32_t body_size;
+    bool has_body;
+    struct chunk_meta meta;
+    uint8_t form;
+};
+/* Looks without touching anything.  OK or MISS, as store_get_start(). */
+enum status store_view(struct store_port *, const struct store_name *,
+                       struct store_view *out) MUST_USE;
+/* Deletes the whole entry, whichever part is named.  OK or MISS. */
+enum status store_drop(struct store_port *, const struct store_name *);
+/* 0: never.  OK or MISS. */
+enum status store_expire(struct store_port *, const struct store_name *,
+                         uint64_t expires_ns) MUST_USE;
+
+/* Deletes everything, or everything in one namespace. */
+#define STORE_ALL_SPACES STORE_SPACES
+void store_flush(struct store_port *, unsigned space);
+
+/* Walks live entries from *cursor (0 at first), at least `least` entries or to
+ * the end; then *cursor is where to go on, 0 at the end.  found() runs under a
+ * lock: it may only copy.  An entry there all the time is found at least once.
+ */
+struct store_seen {
+    struct key key;
+    uint8_t form;
+    bool has_body, has_meta;
+};
+typedef void store_seen_fn(void *arg, const struct store_seen *);
+void store_walk(struct store_port *, uint64_t *cursor, unsigned least,
+                store_seen_fn *seen, void *arg);
+
+/* Frees expired entries in the next share of the index; call now and then. */
+void store_sweep(struct store_port *);
+
+struct store_usage {
+    uint64_t dram_size, dram_used; /* bytes of the pool, in-flight included */
+    uint64_t value_bytes, chunks;  /* in the DRAM tier */
+    uint64_t entries, index_size, index_used;
+    uint64_t inflight_size, inflight_used;
+    uint64_t leased_bytes;
+};
+void store_usage(struct store *, struct store_usage *out); /* any thread */
+/* Names in a namespace: an object counts for each of its halves that were
+ * written by themselves.  A recent value. */
+uint64_t store_names(struct store *, unsigned space);
+/* The largest value a PUT may have now. */
+uint64_t store_value_max(const struct store *);
+
+#endif

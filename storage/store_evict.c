@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making room: the oldest entry of all goes first, expired ones before. */
+#include "storage/store_state.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+
+/* How many entries that are being sent may be passed over in one search. */
+#define PASSED_MAX 256u
+
+static bool
+is_being_sent(const struct entry *entry)
+{
+    return entry->has_body &&
+           chunk_is_shared(
+               (const struct chunk *)(uintptr_t)entry->place.word[0]);
+}
+
+bool
+store_evict(struct store_port *port, enum counter_id reason)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    for (unsigned passed = 0; passed < PASSED_MAX; passed++) {
+        struct entry *entry;
+        struct part *part =
+            index_lock_oldest(port->store->index, now_ns, &entry);
+
+        if (part == NULL)
+            return false;
+        /* To forget what is being sent would free nothing yet, and it is in
+         * use besides. */
+        if (is_being_sent(entry)) {
+            part_touch(part, entry);
+            index_unlock(part);
+            continue;
+        }
+        count(port->counters, reason, 1);
+        count(port->counters, COUNTER_evicted_bytes, entry->body_size);
+        store_remove(port, part, entry, now_ns);
+        index_unlock(part);
+        return true;
+    }
+    return false;
+}
+
+bool
+store_make_room(struct store_port *port, size_t bytes)
+{
+    while (pool_free_bytes(port->store->pool) < bytes)
+        if (!store_evict(port, COUNTER_evictions))
+            return pool_free_bytes(port->store->pool) != 0;
+    return true;
+}
+
+struct entry *
+store_new_entry(struct store_port *port, const struct key *key,
+                uint8_t meta_room)
+{
+    for (;;) {
+        struct entry *entry = entry_new(port->store->index, key, meta_room);
+
+        if (entry != NULL || !store_evict(port, COUNTER_evictions_index))
+            return entry;
+    }
+}
+
+static void
+sweep_found(void *arg, struct part *part, struct entry *entry)
+{
+    struct store_port *port = arg;
+    uint64_t now_ns = clock_now_ns();
+
+    if (entry->expires_ns == 0)
+        return;
+    if (entry->expires_ns > now_ns || entry->leased_until_ns > now_ns) {
+        atomic_store_explicit(&port->store->has_expiry, true,
+                              memory_order_relaxed);
+        return;
+    }
+    count(port->counters, COUNTER_expirations, 1);
+    store_remove(port, part, entry, now_ns);
+}
+
+void
+store_sweep(struct store_port *port)
+{
+    struct store *store = port->store;
+    uint64_t buckets = index_buckets(store->index);
+    uint64_t share = buckets / 64 + 1, first;
+
+    if (!atomic_load_explicit(&store->has_expiry, memory_order_relaxed))
+        return;
+    first = atomic_fetch_add_explicit(&store->sweep_bucket, share,
+                                      memory_order_relaxed);
+    /* A round is over: whoever still has an expiry says so again. */
+    if (first % buckets < share)
+        atomic_store_explicit(&store->has_expiry, false, memory_order_relaxed);
+    for (uint64_t i = 0; i < share; i++)
+        index_walk_bucket(store->index, (first + i) % buckets, sweep_found,
+                          port);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A PUT from its head to its sealed chunk: the budget first, then pages as
+ * bytes arrive, then the index.
+ */
+#include "storage/store_state.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+
+/* With less room than this and more to come, the next run is taken. */
+#define ROOM_LEAST (256u << 10)
+#define ROOM_STEP  (1u << 20)
+
+static void
+free_entry(struct store_port *port, struct store_put *put)
+{
+    if (put->entry != NULL)
+        entry_free(port->store->index, put->entry);
+    put->entry = NULL;
+}
+
+/* The budget is there: a header for the body. */
+static enum status
+begin(struct store_port *port, struct store_put *put, uint32_t size)
+{
+    for (;;) {
+        enum status status = chunk_new(port->store->pool, size, &put->chunk);
+
+        if (status == STATUS_OK)
+            return STATUS_OK;
+        if (!store_evict(port, COUNTER_evictions))
+            return STATUS_NO_SPACE;
+    }
+}
+
+static void
+stand_in_line(struct store_port *port, struct store_put *put)
+{
+    put->next = NULL;
+    put->is_waiting = true;
+    put->deadline_ns = clock_now_ns() + atomic_load(&port->store->put_wait_ns);
+    if (port->last_waiting != NULL)
+        port->last_waiting->next = put;
+    else
+        port->first_waiting = put;
+    port->last_waiting = put;
+    atomic_fetch_add(&port->store->waiting, 1);
+    /* What was given back between the look and the line woke nobody. */
+    eventfd_write(port->fd, 1);
+}
+
+enum progress
+store_put_start(struct store_port *port, struct store_put *put,
+                const struct key *key, uint64_t size)
+{
+    struct store *store = port->store;
+
+    put->chunk = NULL;
+    put->entry = NULL;
+    put->budget = 0;
+    put->is_waiting = false;
+    if (size > atomic_load_explicit(&store->value_max, memory_order_relaxed)) {
+        put->status = STATUS_TOO_BIG;
+        return FINISHED;
+    }
+    put->entry =
+        store_new_entry(port, key, key->kind == KEY_OBJECT ? CHUNK_META_LM : 0);
+    if (put->entry == NULL) {
+        put->status = STATUS_NO_SPACE;
+        return FINISHED;
+    }
+    put->entry->body_size = (uint32_t)size;
+    put->budget = size;
+    if (store_budget_take(store, size)) {
+        put->status = STATUS_OK;
+        return FINISHED;
+    }
+    if (atomic_load(&store->put_wait_ns) != 0) {
+        stand_in_line(port, put);
+        return PENDING;
+    }
+    put->budget = 0;
+    free_entry(port, put);
+    put->status = STATUS_BUSY;
+    return FINISHED;
+}
+
+unsigned
+store_put_space(struct store_port *port, struct store_put *put,
+                struct iovec *vectors, unsigned max)
+{
+    struct chunk *chunk;
+    uint32_t room, coming;
+
+    if (put->chunk == NULL &&
+        begin(port, put, put->entry->body_size) != STATUS_OK)
+        return 0;
+    chunk = put->chunk;
+    room = chunk_room(chunk);
+    coming = chunk_missing(chunk) - room;
+    if (coming != 0 && room < ROOM_LEAST) {
+        uint32_t step = coming < ROOM_STEP ? coming : ROOM_STEP;
+
+        if (!store_make_room(port, step) && room == 0)
+            return 0;
+        while (chunk_grow(chunk, step) != STATUS_OK)
+            if (!store_evict(port, COUNTER_evictions))
+                return 0;
+    }
+    return chunk_space(chunk, vectors, max);
+}
+
+enum status
+store_put_copy(struct store_port *port, struct store_put *put,
+               const void *bytes, uint32_t n)
+{
+    const uint8_t *at = bytes;
+
+    if (put->chunk == NULL &&
+        begin(port, put, put->entry->body_size) != STATUS_OK)
+        return STATUS_NO_SPACE;
+    while (n != 0) {
+        struct iovec vector;
+        uint32_t size;
+
+        if (store_put_space(port, put, &vector, 1) == 0)
+            return STATUS_NO_SPACE;
+        size = chunk_room(put->chunk) < n ? chunk_room(put->chunk) : n;
+        chunk_copy_in(put->chunk, at, size);
+        at += size;
+        n -= size;
+    }
+    return STATUS_OK;
+}
+
+static void
+leave_waiting(struct store_port *port, struct store_put *put)
+{
+    struct store_put **at = &port->first_waiting, *last = NULL;
+
+    while (*at != put) {
+        last = *at;
+        at = &(*at)->next;
+    }
+    *at = put->next;
+    if (put->next == NULL)
+        port->last_waiting = last;
+    put->is_waiting = false;
+    put->budget = 0;
+    atomic_fetch_sub(&port->store->waiting, 1);
+}
+
+void
+store_put_cancel(struct store_port *port, struct store_put *put)
+{
+    if (put->is_waiting)
+        leave_waiting(port, put);
+    chunk_drop(&put->chunk);
+    free_entry(port, put);
+    store_budget_give(port->store, put->budget);
+    put->budget = 0;
+}
+
+struct key
+store_put_key(const struct store_put *put)
+{
+    return entry_key(put->entry);
+}
+
+/* What of the old entry goes on in the new one. */
+static void
+inherit(struct entry *entry, const struct entry *old,
+        const struct store_terms *terms)
+{
+    if (terms->meta != NULL)
+        entry_set_meta(entry, terms->meta->bytes, terms->meta->size);
+    else if (terms->is_half && old != NULL && !old->has_body &&
+             old->form == terms->form && old->meta_size <= entry->meta_room)
+        entry_set_meta(entry, entry_meta(old), old->meta_size);
+}
+
+/* An equal value keeps its place. */
+static bool
+has_same_body(const struct entry *old, const struct chunk *chunk)
+{
+    const struct chunk *its;
+
+    if (old == NULL || !old->has_body || old->body_size != chunk->size)
+        return false;
+    its = (const struct chunk *)(uintptr_t)old->place.word[0];
+    return its->checksum == chunk->checksum;
+}
+
+static void
+place_body(struct store_port *port, struct entry *entry, struct entry *old,
+           struct chunk *chunk)
+{
+    struct transfer transfer = {.key = entry_key(entry),
+                                .sequence = entry->sequence,
+                                .chunk = chunk,
+                                .port = port};
+
+    entry->has_body = true;
+    if (has_same_body(old, chunk)) {
+        entry->place = old->place;
+        old->is_body_moved = true;
+        count(port->counters, COUNTER_puts_same, 1);
+        return;
+    }
+    if (tier_put(port->store->dram, &transfer) != FINISHED)
+        assert(!"DRAM finishes at once");
+    entry->place = transfer.place;
+    count(port->counters, COUNTER_puts_stored, 1);
+    count(port->counters, COUNTER_put_bytes, chunk->size);
+}
+
+enum status
+store_put_finish(struct store_port *port, struct store_put *put,
+                 const struct store_terms *terms)
+{
+    struct store *store = port->store;
+    struct entry *entry = put->entry, *old;
+    struct key key = entry_key(entry);
+    uint64_t now_ns = clock_now_ns();
+    struct part *part;
+
+    chunk_seal(put->chunk);
+    entry->form = terms->form;
+    entry->sequence = atomic_fetch_add(&store->sequence, 1) + 1;
+    part = index_lock(store->index, key.hash);
+    old = store_find(port, part, &key, now_ns);
+    if (!store_is_met(terms, old, PART_BODY)) {
+        index_unlock(part);
+        count(port->counters, COUNTER_puts_unmet, 1);
+        store_put_cancel(port, put);
+        return STATUS_UNMET;
+    }
+    inherit(entry, old, terms);
+    entry->expires_ns = store_expiry(store, terms, old, now_ns);
+    place_body(port, entry, old, put->chunk);
+    if (old != NULL)
+        store_remove(port, part, old, now_ns);
+    store_link(port, part, entry);
+    index_unlock(part);
+    put->entry = NULL;
+    chunk_drop(&put->chunk);
+    store_budget_give(store, put->budget);
+    put->budget = 0;
+    return STATUS_OK;
+}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+# What `make check` runs.  A test of a kind that is here already is one line in
+# its list; tools/dev/check-sources finds those that are forgotten.
+
+# Criterion programs: one room, or one interface over all that implement it.
+unit_programs = \
+	tests/unit/test_bench_generator \
+	tests/unit/test_bench_histogram \
+	tests/unit/test_bench_plot \
+	tests/unit/test_bench_simulate \
+	tests/unit/test_bench_trace \
+	tests/unit/test_bench_values \
+	tests/unit/test_log \
+	tests/unit/test_options \
+	tests/unit/test_options_finish \
+	tests/unit/test_options_sources \
+	tests/unit/test_proto_lm \
+	tests/unit/test_proto_object_name \
+	tests/unit/test_proto_resp \
+	tests/unit/test_proto_resp_words \
+	tests/unit/test_wire_url
+
+conformance_programs = \
+	tests/conformance/test_wires
+
+# Plain programs with threads, for ThreadSanitizer.
+race_programs =
+
+# LLVMFuzzerTestOneInput() each.  Without --enable-fuzz they replay
+# tests/fuzz/corpus/NAME.
+fuzz_programs = \
+	tests/fuzz/fuzz_lm \
+	tests/fuzz/fuzz_options \
+	tests/fuzz/fuzz_resp
+
+# The real programs, from outside.  Exit status 77 is a skip.
+scenario_tests = \
+	tests/scenario/cli.py
+
+# Those that measure time or memory, which a sanitizer makes meaningless.
+strict_scenario_tests =
+
+# How they are built.  All take the same flags and libraries; which main() they
+# get depends on their kind, by variables of their targets.
+check_LIBRARIES += libreplay.a
+libreplay_a_SOURCES = tests/fuzz/replay_main.c
+if FUZZ
+fuzz_main = $(FUZZ_LDFLAGS)
+else
+fuzz_main = libreplay.a
+endif
+if HAVE_CRITERION
+criterion_programs = $(unit_programs) $(conformance_programs)
+endif
+AM_CPPFLAGS += $(CRITERION_CFLAGS)
+check_PROGRAMS += $(criterion_programs) $(race_programs) $(fuzz_programs)
+LDADD = $(test_main) $(bench_libs) $(server_libs)
+$(criterion_programs): test_main = $(CRITERION_LIBS)
+$(fuzz_programs): test_main = $(fuzz_main)
+$(fuzz_programs): libreplay.a
+
+# How they are run: tests/lib/run makes TAP of each.
+scripts = $(scenario_tests) $(strict_scenario_tests)
+TESTS += $(check_PROGRAMS) $(scripts)
+TEST_EXTENSIONS = .py .sh
+tap_driver = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+run_test = $(top_srcdir)/tests/lib/run
+LOG_DRIVER = $(tap_driver)
+PY_LOG_DRIVER = $(tap_driver)
+SH_LOG_DRIVER = $(tap_driver)
+LOG_COMPILER = $(run_test)
+PY_LOG_COMPILER = $(run_test)
+SH_LOG_COMPILER = $(run_test)
+
+tests_environment = \
+	PREFIXCACHED='$(abs_builddir)/prefixcached' \
+	PREFIXCACHE_CLI='$(abs_builddir)/prefixcache-cli' \
+	PREFIXCACHE_BENCH='$(abs_builddir)/prefixcache-bench' \
+	PREFIXCACHE_SOURCE='$(abs_top_srcdir)' \
+	PREFIXCACHE_SANITIZER='$(SANITIZER)' \
+	PYTHONDONTWRITEBYTECODE=1 \
+	ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 \
+	UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1 \
+	TSAN_OPTIONS=halt_on_error=1:abort_on_error=1:second_deadlock_stack=1
+AM_TESTS_ENVIRONMENT = $(tests_environment) export \
+	PREFIXCACHED PREFIXCACHE_CLI PREFIXCACHE_BENCH PREFIXCACHE_SOURCE \
+	PREFIXCACHE_SANITIZER PYTHONDONTWRITEBYTECODE \
+	ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS;
+
+# Subsets for sanitizers.
+asan_tests = $(criterion_programs) $(race_programs) $(fuzz_programs) $(scenario_tests)
+tsan_tests = $(race_programs) $(scenario_tests)
+
+# Scenarios run the programs, so that those are built first.
+check_DATA = $(bin_PROGRAMS)
+
+# A check without criterion says what it left out.
+check-local:
+if !HAVE_CRITERION
+	@echo "criterion is not used by this build: the unit and conformance tests are NOT run" >&2
+endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One measured run: connections that get, put or ask for keys as fast as they
+ * are answered, each a blocking client on a thread of its own.  The same code
+ * measures every server, whatever its wire, so that their figures compare.
+ */
+#ifndef TOOLS_BENCH_LOAD_H
+#define TOOLS_BENCH_LOAD_H
+
+#include "client/wire.h"
+#include "tools/bench/histogram.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum load_mode { LOAD_GET, LOAD_PUT, LOAD_MIXED, LOAD_EXISTS };
+enum load_kind { KIND_GET, KIND_PUT, KIND_EXISTS, KIND_COUNT };
+
+struct load_plan {
+    struct wire_url url;
+    enum load_mode mode;
+    unsigned get_share; /* of MIXED, in per cent */
+    unsigned connections;
+    size_t size;   /* of each value */
+    uint64_t keys; /* walked round and round, so that memory is cold */
+    double seconds;
+    uint64_t rate;  /* bytes a second over all connections; 0: no limit */
+    bool is_filled; /* put every key before the clock starts */
+    bool is_verified;
+    pid_t pid; /* the server's, for its processor time; 0: not known */
+};
+
+struct load_result {
+    struct histogram latency[KIND_COUNT]; /* ns */
+    uint64_t bytes;                       /* of values, both ways */
+    uint64_t hits, misses;                /* of GET and EXISTS */
+    uint64_t wrong;                       /* values got that were not theirs */
+    uint64_t refused;                     /* requests answered with an error */
+    uint64_t elapsed_ns;
+    uint64_t server_cpu_ns; /* 0: not known */
+};
+
+/* BAD_REQUEST, GONE and so on, with a sentence in why[room], if the run could
+ * not be finished.  Over lm:// a PUT has no reply; the clock stops when an
+ * EXIST behind the last one has been answered. */
+enum status load_run(const struct load_plan *, struct load_result *, char *why,
+                     size_t room) MUST_USE;
+
+#endif
