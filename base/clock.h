@@ -9,7 +9,7 @@
 #define NS_PER_SECOND 1000000000ull
 #define NS_PER_MS     1000000ull
 
-uint64_t clock_now_ns(void);     /* monotonic */
-uint64_t clock_unix_ms(void);    /* wall clock */
+uint64_t clock_now_ns(void);  /* monotonic */
+uint64_t clock_unix_ms(void); /* wall clock */
 
 #endif

@@ -21,8 +21,8 @@ base_libs = libbase.a $(YAML_LIBS)
 generated_manuals = prefixcached.conf.5 prefixcache-counters.7
 nodist_man_MANS += $(generated_manuals)
 CLEANFILES += $(generated_manuals)
-manual_parts = $(top_srcdir)/tools/dev/make-manual $(top_srcdir)/tools/dev/manual.py $(top_srcdir)/tools/dev/c_source.py
-prefixcached.conf.5: $(top_srcdir)/base/options.def $(manual_parts)
-	$(AM_V_GEN)$(top_srcdir)/tools/dev/make-manual $@ >$@.new && mv $@.new $@
-prefixcache-counters.7: $(top_srcdir)/base/counters.def $(manual_parts)
-	$(AM_V_GEN)$(top_srcdir)/tools/dev/make-manual $@ >$@.new && mv $@.new $@
+make_man = $(top_srcdir)/tools/dev/make-man
+prefixcached.conf.5: $(top_srcdir)/base/options.def $(make_man)
+	$(AM_V_GEN)$(make_man) conf >$@.new && mv $@.new $@
+prefixcache-counters.7: $(top_srcdir)/base/counters.def $(make_man)
+	$(AM_V_GEN)$(make_man) counters >$@.new && mv $@.new $@

@@ -30,15 +30,6 @@ uint64_t option_number_of(const struct options *, enum option_id);
 bool option_flag_of(const struct options *, enum option_id);
 const char *option_text_of(const struct options *, enum option_id);
 
-/* One text for one option.  `source` is what is remembered with the value,
- * `where` what a problem's text begins with. */
-struct option_input {
-    const char *section, *key, *text;
-    const char *source, *where;
-};
-enum status option_take(struct options *, const struct option_input *,
-                        struct option_problem *) MUST_USE;
-
 bool option_find(const char *section, const char *key, enum option_id *id_out);
 /* The first option of a section. */
 bool option_find_section(const char *section, enum option_id *id_out);

@@ -198,8 +198,8 @@ store(struct options *options, enum option_id id,
 }
 
 enum status
-option_take(struct options *options, const struct option_input *input,
-            struct option_problem *problem)
+option_set(struct options *options, const struct option_input *input,
+           struct option_problem *problem)
 {
     struct option_value value;
     char expected[256];
@@ -227,15 +227,6 @@ option_take(struct options *options, const struct option_input *input,
 }
 
 enum status
-option_set(struct options *options, const char *section, const char *key,
-           const char *text, const char *source, struct option_problem *problem)
-{
-    struct option_input input = {section, key, text, source, source};
-
-    return option_take(options, &input, problem);
-}
-
-enum status
 option_set_pair(struct options *options, const char *pair, const char *source,
                 struct option_problem *problem)
 {
@@ -243,6 +234,7 @@ option_set_pair(struct options *options, const char *pair, const char *source,
     size_t size = equals == NULL ? 0 : (size_t)(equals - pair);
     const char *dot = size == 0 ? NULL : memchr(pair, '.', size);
     char section[NAME_MAX_SIZE], key[NAME_MAX_SIZE];
+    struct option_input input = {section, key, NULL, source, source};
 
     if (dot == NULL)
         return option_complain(problem, source,
@@ -253,7 +245,8 @@ option_set_pair(struct options *options, const char *pair, const char *source,
              (int)(dot - pair < 63 ? dot - pair : 63), pair);
     snprintf(key, sizeof(key), "%.*s",
              (int)(equals - dot < 64 ? equals - dot - 1 : 63), dot + 1);
-    return option_set(options, section, key, equals + 1, source, problem);
+    input.text = equals + 1;
+    return option_set(options, &input, problem);
 }
 
 void

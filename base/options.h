@@ -65,10 +65,16 @@ struct option_problem {
 /* All defaults. */
 void options_init(struct options *);
 
+/* One text for one option, and where it came from: `source` is remembered
+ * with the value, `where` is what a problem's text begins with. */
+struct option_input {
+    const char *section, *key, *text;
+    const char *source, *where;
+};
+
 /* BAD_REQUEST and *problem for an unknown name or a bad value; then nothing
- * was changed.  `source` is copied. */
-enum status option_set(struct options *, const char *section, const char *key,
-                       const char *text, const char *source,
+ * was changed.  All texts are copied. */
+enum status option_set(struct options *, const struct option_input *,
                        struct option_problem *) MUST_USE;
 
 /* "section.key=value", as given to --set. */

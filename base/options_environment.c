@@ -77,12 +77,13 @@ take_variable(struct options *options, const char *variable,
     for (unsigned id = 0; id < OPTION_ID_COUNT; id++) {
         const struct option_row *row = &option_rows[id];
         struct variable ours = variable_of(row);
+        struct option_input input = {row->section, row->key,
+                                     variable + size + 1, source, source};
 
         if (strcmp(ours.text, name) != 0)
             continue;
         snprintf(source, sizeof(source), "environment %s", name);
-        return option_set(options, row->section, row->key, variable + size + 1,
-                          source, problem);
+        return option_set(options, &input, problem);
     }
     return begins_like_ours(name) ? complain_unknown(name, problem) : STATUS_OK;
 }

@@ -2,7 +2,7 @@
 /*
  * Options from a YAML file: a mapping of sections to mappings of keys to
  * scalars, read event by event so that every problem can name its line and
- * column.  What a scalar means is left to option_take(); YAML's own types,
+ * column.  What a scalar means is left to option_set(); YAML's own types,
  * tags and anchors mean nothing here.
  */
 #include "base/option_table.h"
@@ -163,7 +163,7 @@ read_value(struct reader *reader, const char *section, const char *key)
             section, key, is_null(reader) ? "no value" : "not a plain value");
     snprintf(source, sizeof(source), "%.255s:%zu", reader->name,
              reader->event.start_mark.line + 1);
-    return option_take(reader->options, &input, reader->problem);
+    return option_set(reader->options, &input, reader->problem);
 }
 
 static enum status

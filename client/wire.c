@@ -99,7 +99,7 @@ wire_put(struct wire *wire, struct bytes name, struct bytes body,
 }
 
 enum status
-wire_get(struct wire *wire, struct bytes name, void *into, size_t room,
+wire_get(struct wire *wire, struct bytes name, struct iovec into,
          size_t *size_out, struct chunk_meta *meta_out)
 {
     enum status status = check(wire, name);
@@ -107,9 +107,8 @@ wire_get(struct wire *wire, struct bytes name, void *into, size_t room,
 
     *size_out = 0;
     if (status == STATUS_OK)
-        status =
-            wire->verbs->get(wire, name, (struct iovec){into, room}, size_out,
-                             meta_out != NULL ? meta_out : &meta);
+        status = wire->verbs->get(wire, name, into, size_out,
+                                  meta_out != NULL ? meta_out : &meta);
     return status;
 }
 

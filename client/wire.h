@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 enum wire_kind { WIRE_LM, WIRE_RESP, WIRE_MEMCACHED };
 
@@ -53,7 +54,7 @@ enum status wire_put(struct wire *, struct bytes name, struct bytes body,
 
 /* Receives straight into `into`; TOO_BIG (body skipped) when it has no room.
  * *size_out is the body's size in any case. meta_out may be NULL. */
-enum status wire_get(struct wire *, struct bytes name, void *into, size_t room,
+enum status wire_get(struct wire *, struct bytes name, struct iovec into,
                      size_t *size_out, struct chunk_meta *meta_out) MUST_USE;
 enum status wire_exists(struct wire *, struct bytes name) MUST_USE;
 enum status wire_drop(struct wire *, struct bytes name) MUST_USE; /* not lm */

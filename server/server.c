@@ -142,8 +142,7 @@ open_parts(struct server *server, char *why, size_t room)
     if (status == STATUS_OK)
         status = listener_open(server, counters, &server->listener, why, room);
     if (status == STATUS_OK)
-        status = http_open(server, options->listen_http, counters + 1,
-                           &server->http, why, room);
+        status = http_open(server, counters + 1, &server->http, why, room);
     return status;
 }
 

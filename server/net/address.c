@@ -38,14 +38,14 @@ split(const char *address, char *host, char *port, size_t room)
         return false;
     memcpy(host, address, size);
     host[size] = '\0';
-    strcpy(port, colon + 1);
+    memcpy(port, colon + 1, strlen(colon + 1) + 1);
     return true;
 }
 
 void
 address_spell(const struct sockaddr_storage *address, char *into, size_t room)
 {
-    char host[64], port[16];
+    char host[64] = "", port[16] = "";
 
     if (address->ss_family == AF_UNIX ||
         getnameinfo((const struct sockaddr *)address, sizeof(*address), host,
@@ -135,7 +135,7 @@ address_listen_unix(const char *path, int *fd_out, char *why, size_t room)
                  sizeof(address.sun_path) - 1);
         return STATUS_BAD_REQUEST;
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     if (is_served(&address)) {
         errno = EADDRINUSE;
         return fail("listen on", path, why, room);

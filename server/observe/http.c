@@ -158,9 +158,10 @@ set_up(struct http *http, int fd)
 }
 
 enum status
-http_open(struct server *server, const char *address, struct counters *counters,
-          struct http **out, char *why, size_t room)
+http_open(struct server *server, struct counters *counters, struct http **out,
+          char *why, size_t room)
 {
+    const char *address = server->options.listen_http;
     struct http *http = calloc(1, sizeof(*http));
     enum status status;
     int fd;

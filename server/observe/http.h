@@ -14,9 +14,9 @@ struct counters;
 struct http;
 struct server;
 
-/* Main thread.  Binds host:port; counters are this thread's own. */
-enum status http_open(struct server *, const char *address, struct counters *,
-                      struct http **out, char *why, size_t room) MUST_USE;
+/* Main thread.  Binds listen.http; counters are this thread's own. */
+enum status http_open(struct server *, struct counters *, struct http **out,
+                      char *why, size_t room) MUST_USE;
 enum status http_start(struct http *) MUST_USE;
 void http_close(struct http **); /* stops it first */
 const char *http_address(const struct http *);

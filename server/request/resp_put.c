@@ -99,7 +99,7 @@ retire_object(struct connection *connection, const struct key *plain)
 
 /* SET of a name in `metadata` whose value is LMCache's. */
 static enum status
-finish_metadata(struct connection *connection, struct store_terms *terms)
+finish_metadata(struct connection *connection, struct store_terms terms)
 {
     struct store_put *put = &connection->request.put;
     struct key full = store_put_key(put), stem;
@@ -110,12 +110,12 @@ finish_metadata(struct connection *connection, struct store_terms *terms)
 
     meta.size = (uint8_t)put->chunk->size;
     chunk_copy_out(put->chunk, 0, meta.bytes, meta.size);
-    terms->meta = &meta;
+    terms.meta = &meta;
     if (!object_name_split(full.bytes, full.size, &object))
         return STATUS_BAD_REQUEST;
     stem = key_make(KEY_OBJECT, full.space, object.stem.at,
                     (uint16_t)object.stem.size);
-    status = store_set_meta(connection->port, &stem, terms);
+    status = store_set_meta(connection->port, &stem, &terms);
     if (status == STATUS_OK)
         store_drop(connection->port, &plain);
     return status;
@@ -165,7 +165,7 @@ finish(struct connection *connection, struct store_terms *terms)
     terms->present_forms = STORE_ANY_FORM;
     request->has_put = false;
     if (status == STATUS_OK && is_metadata(request)) {
-        status = finish_metadata(connection, terms);
+        status = finish_metadata(connection, *terms);
     } else if (status == STATUS_OK) {
         struct key key = store_put_key(&request->put);
 

@@ -86,7 +86,7 @@ get_one(struct load_client *client, uint64_t number)
     size_t size = 0;
     enum status status =
         wire_get(client->wire, load_name(number, value->size, name),
-                 client->buffer, value->size, &size, NULL);
+                 (struct iovec){client->buffer, value->size}, &size, NULL);
     if (status == STATUS_MISS) {
         client->result.misses++;
         return true;

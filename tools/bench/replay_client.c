@@ -63,7 +63,7 @@ get_metadata(struct replay_client *client, uint64_t id)
     const struct chunk_meta *expected = replay_block_meta(client->block);
     enum status status = wire_get(
         client->wire, replay_block_name(client->block, id, SUFFIX_META, name),
-        meta, sizeof meta, &size, NULL);
+        (struct iovec){meta, sizeof meta}, &size, NULL);
     bool is_ours = size == expected->size &&
                    memcmp(meta, expected->bytes, expected->size) == 0;
     if ((status == STATUS_OK && !is_ours) || status == STATUS_TOO_BIG)
@@ -80,7 +80,7 @@ get_body(struct replay_client *client, uint64_t id, size_t *size_out)
     struct chunk_meta meta = *expected;
     enum status status = wire_get(
         client->wire, replay_block_name(client->block, id, suffix, name),
-        client->buffer, client->block_bytes, size_out,
+        (struct iovec){client->buffer, client->block_bytes}, size_out,
         client->kind == WIRE_LM ? &meta : NULL);
     if (status == STATUS_OK &&
         (meta.size != expected->size ||

@@ -108,13 +108,14 @@ fetch(const struct command *command, struct value *out, struct chunk_meta *meta)
     size_t size = FIRST_ROOM;
 
     for (int i = 0; i < TRIES_MAX && status == STATUS_TOO_BIG; i++) {
-        size_t room = size;
+        struct iovec into = {.iov_len = size};
 
         free(out->bytes);
-        out->bytes = malloc(room);
+        out->bytes = malloc(size);
         if (out->bytes == NULL)
             return STATUS_NO_SPACE;
-        status = wire_get(command->wire, key, out->bytes, room, &size, meta);
+        into.iov_base = out->bytes;
+        status = wire_get(command->wire, key, into, &size, meta);
     }
     out->size = size;
     return status;

@@ -177,9 +177,3 @@ def table_rows(path, macro):
             at += 1
         rows.append((token.line, ["".join(a) for a in arguments]))
     return rows
-
-
-def unquoted(literal):
-    """The text of a C string literal (adjacent ones already joined)."""
-    joined = re.sub(r'(?<!\\)""', "", literal)
-    return joined[1:-1].replace('\\"', '"').replace("\\\\", "\\")
