@@ -76,8 +76,10 @@ connection_close(struct connection *connection, enum counter_id why)
 
     assert(connection->magic == CONNECTION_MAGIC);
     count(connection->counters, why, 1);
-    if (connection->request.has_put)
+    if (connection->request.has_put) {
+        count(connection->counters, COUNTER_puts_cut, 1);
         store_put_cancel(connection->port, &connection->request.put);
+    }
     watch_free(&connection->watch);
     input_drop(&connection->input, buffers);
     outbox_drop(&connection->outbox, buffers);
@@ -94,6 +96,15 @@ connection_is_idle(const struct connection *connection)
     return connection->phase == PHASE_HEAD &&
            input_size(&connection->input) == 0 &&
            outbox_is_empty(&connection->outbox);
+}
+
+uint64_t
+connection_kept_since_ns(const struct connection *connection)
+{
+    if (connection->outbox.text != NULL &&
+        !outbox_is_empty(&connection->outbox))
+        return connection->outbox.moved_ns;
+    return connection->input.buffer != NULL ? connection->head_since_ns : 0;
 }
 
 void

@@ -80,8 +80,9 @@ struct connection {
     bool may_read;   /* the socket may have more to give this turn */
     bool is_in_turn; /* a turn is on the stack: done() only takes notes */
     enum counter_id end_reason; /* of a close that was asked for */
-    uint32_t head_expected; /* bytes to ask for of a head; 0: all there are */
-    uint32_t turn_left;     /* bytes this turn may still move */
+    uint32_t head_expected;  /* bytes to ask for of a head; 0: all there are */
+    uint32_t turn_left;      /* bytes of bodies this turn may still move */
+    uint32_t turn_text_left; /* and bytes of heads and short replies */
 
     struct input input;
     struct outbox outbox;
@@ -104,6 +105,9 @@ void connection_close(struct connection *, enum counter_id why);
 void connection_check(struct connection *, uint64_t now_ns);
 /* Nothing of a request is under way and all is sent. */
 bool connection_is_idle(const struct connection *);
+/* Since when it keeps a buffer for a head that is not whole or for output that
+ * is not read; 0: it does not. */
+uint64_t connection_kept_since_ns(const struct connection *);
 /* Close once what is under way has been answered. */
 void connection_finish(struct connection *);
 

@@ -52,19 +52,45 @@ read_ahead(const struct connection *connection, size_t room)
     return expected != 0 && expected < room ? expected : room;
 }
 
+static void
+spend_text(struct connection *connection, size_t n)
+{
+    connection->turn_text_left -= n < connection->turn_text_left
+                                      ? (uint32_t)n
+                                      : connection->turn_text_left;
+}
+
+/* A first buffer is had at the cost of whoever has kept one longest: those who
+ * answer nothing must not close those who do. */
+static enum status
+make_room(struct connection *connection)
+{
+    struct input *input = &connection->input;
+    struct worker *worker = connection->worker;
+    uint64_t most = atomic_load_explicit(&connection->server->limits.head,
+                                         memory_order_relaxed);
+    bool is_first = input->buffer == NULL;
+    enum status status;
+
+    do
+        status = input_make_room(input, worker_buffers(worker), (uint32_t)most);
+    while (status == STATUS_NO_SPACE && is_first &&
+           worker_shed(worker, connection));
+    return status;
+}
+
 enum step
 turn_receive(struct connection *connection)
 {
     struct input *input = &connection->input;
-    uint64_t most = atomic_load_explicit(&connection->server->limits.head,
-                                         memory_order_relaxed);
     size_t room;
     ssize_t n;
 
     if (!connection->may_read)
         return STEP_STARVED;
-    switch (input_make_room(input, worker_buffers(connection->worker),
-                            (uint32_t)most)) {
+    if (connection->turn_text_left == 0)
+        return STEP_HELD;
+    switch (make_room(connection)) {
     case STATUS_OK:
         break;
     case STATUS_TOO_BIG:
@@ -76,8 +102,10 @@ turn_receive(struct connection *connection)
     }
     room = read_ahead(connection, input->capacity - input->end);
     n = recv(connection->fd, input->buffer + input->end, room, MSG_DONTWAIT);
-    if (n > 0)
+    if (n > 0) {
         input_added(input, (uint32_t)n);
+        spend_text(connection, (size_t)n);
+    }
     return turn_received(connection, n, room);
 }
 
@@ -181,7 +209,7 @@ step_run(struct connection *connection)
             connection->phase = PHASE_HEAD;
         return STEP_ON;
     case RUN_AGAIN:
-        return STEP_ON;
+        return connection->turn_text_left == 0 ? STEP_HELD : STEP_ON;
     case RUN_CLOSE:
         connection->phase = PHASE_CLOSING;
         return STEP_ON;
@@ -213,8 +241,13 @@ step(struct connection *connection)
 static enum step
 send_out(struct connection *connection)
 {
-    switch (outbox_send(&connection->outbox, connection->fd,
-                        &connection->turn_left)) {
+    struct outbox *outbox = &connection->outbox;
+    uint32_t text = outbox->end - outbox->begin;
+    enum sent sent =
+        outbox_send(outbox, connection->fd, &connection->turn_left);
+
+    spend_text(connection, text - (outbox->end - outbox->begin));
+    switch (sent) {
     case SENT_ALL:
         return STEP_ON;
     case SENT_SLICE:
@@ -262,11 +295,12 @@ settle(struct connection *connection)
 {
     struct buffers *buffers = worker_buffers(connection->worker);
     bool is_sending = !outbox_is_empty(&connection->outbox);
+    bool is_running = connection->phase == PHASE_RUNNING; /* goes on then */
     bool is_partial =
         (connection->phase == PHASE_HEAD || connection->phase == PHASE_MORE) &&
         !is_sending && input_size(&connection->input) != 0;
 
-    if (connection->phase != PHASE_RUNNING)
+    if (!is_running)
         input_settle(&connection->input, buffers);
     outbox_settle(&connection->outbox, buffers);
     if (!is_partial && connection->phase != PHASE_MORE)
@@ -274,7 +308,8 @@ settle(struct connection *connection)
     else if (connection->head_since_ns == 0)
         connection->head_since_ns = clock_now_ns();
     watch_want(connection->watch,
-               !is_sending && connection->phase != PHASE_WAITING, is_sending);
+               !is_sending && !is_running && connection->phase != PHASE_WAITING,
+               is_sending || is_running);
 }
 
 void
@@ -285,6 +320,7 @@ turn_run(struct connection *connection)
     assert(!connection->is_in_turn);
     connection->is_in_turn = true;
     connection->turn_left = TURN_BYTES;
+    connection->turn_text_left = TURN_TEXT_BYTES;
     taken = take_steps(connection);
     if (taken == STEP_GONE)
         return;

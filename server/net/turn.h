@@ -14,6 +14,9 @@
 /* The most body bytes a connection moves in one turn, so that nobody waits
  * behind a large body for longer than that takes (DESIGN 3). */
 #define TURN_BYTES (1u << 20)
+/* The same for heads and short replies, of which a client can keep sending
+ * and taking as fast as they are answered. */
+#define TURN_TEXT_BYTES (64u << 10)
 
 enum step {
     STEP_ON,      /* something was done: take the next step */

@@ -67,9 +67,10 @@ put_started(struct connection *connection)
 {
     struct request *request = &connection->request;
 
+    /* One that waited has been under way; it may end here all the same. */
+    request->has_put = request->put.status == STATUS_OK;
     switch (request->put.status) {
     case STATUS_OK:
-        request->has_put = true;
         return take_early_bytes(connection);
     case STATUS_TOO_BIG:
         count(connection->counters, COUNTER_puts_too_big, 1);
@@ -197,8 +198,6 @@ fill(struct connection *connection)
         gained(connection, here);
         if ((size_t)n > body)
             input_added(&connection->input, (uint32_t)((size_t)n - body));
-    } else if (n == 0) {
-        count(connection->counters, COUNTER_puts_cut, 1);
     }
     return turn_received(connection, n, body + after);
 }

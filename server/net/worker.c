@@ -296,6 +296,12 @@ worker_open(struct server *server, unsigned number, struct worker **out)
     return STATUS_OK;
 }
 
+void
+worker_turn(struct worker *worker)
+{
+    event_base_loop(worker->base, EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
+}
+
 static void *
 turn(void *arg)
 {
@@ -368,6 +374,30 @@ worker_remove(struct worker *worker, struct connection *connection)
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     count_out(worker);
+}
+
+bool
+worker_shed(struct worker *worker, const struct connection *spared)
+{
+    static struct log_limiter limiter;
+    struct connection *oldest = NULL;
+    uint64_t oldest_ns = UINT64_MAX;
+
+    for (struct connection *at = worker->first; at != NULL; at = at->next) {
+        uint64_t since_ns = connection_kept_since_ns(at);
+
+        if (at == spared || since_ns == 0 || since_ns >= oldest_ns)
+            continue;
+        oldest = at;
+        oldest_ns = since_ns;
+    }
+    if (oldest == NULL)
+        return false;
+    log_limited(&limiter, LOG_WARN, "limits.head_memory used up",
+                "closing the oldest unfinished head or unread reply, peer=%s",
+                oldest->row.peer);
+    connection_close(oldest, COUNTER_closed_limit);
+    return true;
 }
 
 unsigned

@@ -12,6 +12,7 @@
 #include "server/net/watch.h"
 #include "storage/store.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct connection;
@@ -26,6 +27,9 @@ enum status worker_open(struct server *, unsigned number,
                         struct worker **out) MUST_USE;
 enum status worker_start(struct worker *) MUST_USE;
 void worker_stop(struct worker *);
+/* For a caller that has not started it: what is ready now, on the caller's
+ * thread, without waiting. */
+void worker_turn(struct worker *);
 void worker_close(struct worker **);
 
 /* Any thread: gives a connected socket to the worker; peer is copied. */
@@ -45,6 +49,9 @@ unsigned worker_number(const struct worker *);
 uint8_t *worker_scratch(struct worker *); /* WORKER_SCRATCH bytes, for now */
 void worker_add(struct worker *, struct connection *);
 void worker_remove(struct worker *, struct connection *);
+/* limits.head_memory is used up: closes the connection, but not `spared`, that
+ * has kept a buffer longest without getting on.  False: there is none. */
+bool worker_shed(struct worker *, const struct connection *spared);
 /* Something was started on the port that has a deadline. */
 void worker_watch_deadline(struct worker *);
 

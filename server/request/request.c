@@ -86,9 +86,15 @@ request_run(struct connection *connection)
 enum status
 request_text(struct connection *connection, size_t n, struct cursor *out)
 {
-    enum status status = outbox_reserve(
-        &connection->outbox, worker_buffers(connection->worker), n, out);
+    struct outbox *outbox = &connection->outbox;
+    struct worker *worker = connection->worker;
+    bool is_first = outbox->text == NULL && n <= BUFFER_SIZE;
+    enum status status;
 
+    do
+        status = outbox_reserve(outbox, worker_buffers(worker), n, out);
+    while (status == STATUS_NO_SPACE && is_first &&
+           worker_shed(worker, connection));
     if (status != STATUS_OK) {
         connection->phase = PHASE_CLOSING;
         connection->end_reason = COUNTER_closed_limit;

@@ -195,7 +195,10 @@ resp_body_key(struct connection *connection, struct key *key_out)
     /* MSET: the pair before this one is complete. */
     if (request->has_put && finish(connection, &terms) != STATUS_OK)
         count(connection->counters, COUNTER_puts_no_space, 1);
-    if (request->head.is_refused)
+    /* A command that is answered with an error stores nothing. */
+    if (request->head.is_refused ||
+        !resp_command_takes(request->head.command,
+                            request->head.argument_count))
         return STATUS_BAD_REQUEST;
     status = read_arguments(connection, &name);
     if (status != STATUS_OK)
