@@ -38,7 +38,7 @@ tell_parked(struct part *part)
     struct policy_node *node = policy_lru.candidate(&part->parked);
 
     tell(&part->index->unparked[part->number],
-         node == NULL ? PART_NONE : entry_of(node)->leased_until_ns);
+         node == NULL ? PART_NONE : node->tick);
 }
 
 static uint64_t
@@ -82,38 +82,55 @@ part_touch(struct part *part, struct entry *entry)
     tell_order(part);
 }
 
+/* The parked stand in the order in which their leases end, so that a short one
+ * does not wait for a longer one.  Leases are granted in that order too, nearly:
+ * the place is near the back. */
+static void
+stand_by_lease(struct part *part, struct entry *entry)
+{
+    struct policy_node *node = &entry->node;
+    struct policy_node *ends = &part->parked.ends, *at = ends->older;
+
+    node->tick = entry->leased_until_ns;
+    while (at != ends && at->tick > node->tick)
+        at = at->older;
+    node->older = at;
+    node->newer = at->newer;
+    at->newer->older = node;
+    at->newer = node;
+}
+
 static void
 park(struct part *part, struct entry *entry)
 {
-    uint64_t tick = entry->node.tick;
-
     part->index->policy->remove(&part->order, &entry->node);
-    policy_lru.insert(&part->parked, &entry->node, tick);
+    stand_by_lease(part, entry);
     entry->is_parked = true;
     tell_order(part);
     tell_parked(part);
 }
 
 /* With the part locked: its parked entry whose lease has ended, if any.  Those
- * that were leased again go to the back. */
+ * that were leased again take another place. */
 static struct entry *
 unparked(struct part *part, uint64_t now_ns)
 {
     struct policy_node *node = policy_lru.candidate(&part->parked);
-    struct policy_node *first = node;
+    struct entry *found = NULL;
 
-    while (node != NULL && entry_of(node)->leased_until_ns > now_ns) {
-        uint64_t tick = node->tick;
+    while (node != NULL && node->tick <= now_ns && found == NULL) {
+        struct entry *entry = entry_of(node);
 
-        policy_lru.touch(&part->parked, node, tick);
-        node = policy_lru.candidate(&part->parked);
-        if (node == first) {
-            node = NULL;
-            break;
+        if (entry->leased_until_ns <= now_ns) {
+            found = entry;
+        } else {
+            policy_lru.remove(&part->parked, node);
+            stand_by_lease(part, entry);
+            node = policy_lru.candidate(&part->parked);
         }
     }
     tell_parked(part);
-    return node == NULL ? NULL : entry_of(node);
+    return found;
 }
 
 static struct part *
@@ -139,7 +156,7 @@ struct part *
 index_lock_oldest(struct index *index, uint64_t now_ns,
                   struct entry **entry_out)
 {
-    struct part *part = lock_least(index, index->unparked, now_ns);
+    struct part *part = lock_least(index, index->unparked, now_ns + 1);
 
     if (part != NULL) {
         *entry_out = unparked(part, now_ns);

@@ -16,7 +16,8 @@ struct part {
     unsigned number;
     struct entry **buckets;
     struct policy_order order;  /* those that may go, by the policy */
-    struct policy_order parked; /* leased when they were to go, in that order */
+    struct policy_order parked; /* leased when they were to go; their ticks are
+                                   the ends of their leases */
 };
 
 struct index {

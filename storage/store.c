@@ -139,6 +139,25 @@ store_remove(struct store_port *port, struct part *part, struct entry *entry,
     entry_free(store->index, entry);
 }
 
+void
+store_move_lease(struct store_port *port, struct entry *entry,
+                 struct entry *old, uint64_t now_ns)
+{
+    struct lease_account *leases = port->store->leases;
+
+    if (old->leased_until_ns <= now_ns)
+        return;
+    if (entry->body_size == old->body_size) {
+        entry->leased_until_ns = old->leased_until_ns;
+    } else {
+        lease_end(leases, now_ns, old->body_size, old->leased_until_ns);
+        if (lease_grant(leases, now_ns, entry->body_size,
+                        &entry->leased_until_ns) != STATUS_OK)
+            count(port->counters, COUNTER_leases_refused, 1);
+    }
+    old->leased_until_ns = 0;
+}
+
 struct entry *
 store_find(struct store_port *port, struct part *part, const struct key *key,
            uint64_t now_ns)

@@ -90,13 +90,15 @@ store_sweep(struct store_port *port)
     uint64_t buckets = index_buckets(store->index);
     uint64_t share = buckets / 64 + 1, first;
 
-    if (!atomic_load_explicit(&store->has_expiry, memory_order_relaxed))
-        return;
     first = atomic_fetch_add_explicit(&store->sweep_bucket, share,
                                       memory_order_relaxed);
-    /* A round is over: whoever still has an expiry says so again. */
+    /* A round begins: whoever still has an expiry says so again, and the round
+     * goes on to its end whether anybody has yet or not. */
     if (first % buckets < share)
-        atomic_store_explicit(&store->has_expiry, false, memory_order_relaxed);
+        atomic_store(&store->is_round_due,
+                     atomic_exchange(&store->has_expiry, false));
+    if (!atomic_load_explicit(&store->is_round_due, memory_order_relaxed))
+        return;
     for (uint64_t i = 0; i < share; i++)
         index_walk_bucket(store->index, (first + i) % buckets, sweep_found,
                           port);

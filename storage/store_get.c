@@ -71,8 +71,10 @@ store_exists(struct store_port *port, const struct store_name *name)
 
     if (entry == NULL)
         return STATUS_MISS;
-    /* Metadata without its bytes promises what a GET could not keep. */
-    if (entry->has_body)
+    /* Metadata without its bytes promises what a GET could not keep.  Past its
+     * expiry an entry lives by the lease it has, and gets no other. */
+    if (entry->has_body &&
+        (entry->expires_ns == 0 || entry->expires_ns > now_ns))
         status = lease_grant(port->store->leases, now_ns, entry->body_size,
                              &entry->leased_until_ns);
     index_unlock(part);

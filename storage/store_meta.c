@@ -62,17 +62,20 @@ rewrite(struct store_port *port, struct entry *entry,
  * spelled alike. */
 static void
 replace(struct store_port *port, struct part *part, struct entry *entry,
-        struct entry *old)
+        struct entry *old, const struct store_terms *terms)
 {
+    uint64_t now_ns = clock_now_ns();
+
     if (old != NULL && old->has_body && old->form == entry->form) {
         entry->has_body = old->is_body_moved = true;
         entry->place = old->place;
         entry->body_size = old->body_size;
-        if (entry->expires_ns == 0)
+        if (terms->expires_ns == 0)
             entry->expires_ns = old->expires_ns;
+        store_move_lease(port, entry, old, now_ns);
     }
     if (old != NULL)
-        store_remove(port, part, old, clock_now_ns());
+        store_remove(port, part, old, now_ns);
     store_link(port, part, entry);
 }
 
@@ -105,7 +108,7 @@ store_set_meta(struct store_port *port, const struct key *key,
         part_touch(part, old);
     } else {
         entry->expires_ns = store_expiry(store, terms, old, now_ns);
-        replace(port, part, entry, old);
+        replace(port, part, entry, old, terms);
         entry = NULL;
     }
     index_unlock(part);

@@ -149,6 +149,9 @@ leave_waiting(struct store_port *port, struct store_put *put)
     *at = put->next;
     if (put->next == NULL)
         port->last_waiting = last;
+    /* There may be enough for the one that was behind it. */
+    else if (last == NULL)
+        eventfd_write(port->fd, 1);
     put->is_waiting = false;
     put->budget = 0;
     atomic_fetch_sub(&port->store->waiting, 1);
@@ -218,6 +221,50 @@ place_body(struct store_port *port, struct entry *entry, struct entry *old,
     count(port->counters, COUNTER_put_bytes, chunk->size);
 }
 
+/* Does the body belong to metadata that is there and would not fit into the
+ * entry that was made for the body? */
+static bool
+is_awaited(const struct entry *entry, const struct entry *old,
+           const struct store_terms *terms)
+{
+    return terms->is_half && terms->meta == NULL && old != NULL &&
+           !old->has_body && old->form == terms->form &&
+           old->meta_size > entry->meta_room;
+}
+
+/* The body joins the metadata where that is. */
+static void
+join(struct store_port *port, struct part *part, struct entry *old,
+     struct store_put *put, uint64_t expires_ns)
+{
+    store_count_names(port->store, old, -1);
+    old->body_size = put->entry->body_size;
+    old->sequence = put->entry->sequence;
+    old->expires_ns = expires_ns;
+    if (expires_ns != 0)
+        atomic_store_explicit(&port->store->has_expiry, true,
+                              memory_order_relaxed);
+    place_body(port, old, NULL, put->chunk);
+    store_count_names(port->store, old, 1);
+    part_touch(part, old);
+}
+
+/* The new entry takes the place of the old one, if there is one. */
+static void
+supersede(struct store_port *port, struct part *part, struct entry *old,
+          struct store_put *put, uint64_t now_ns)
+{
+    struct entry *entry = put->entry;
+
+    place_body(port, entry, old, put->chunk);
+    if (old != NULL) {
+        store_move_lease(port, entry, old, now_ns);
+        store_remove(port, part, old, now_ns);
+    }
+    store_link(port, part, entry);
+    put->entry = NULL;
+}
+
 enum status
 store_put_finish(struct store_port *port, struct store_put *put,
                  const struct store_terms *terms)
@@ -239,16 +286,14 @@ store_put_finish(struct store_port *port, struct store_put *put,
         store_put_cancel(port, put);
         return STATUS_UNMET;
     }
-    inherit(entry, old, terms);
     entry->expires_ns = store_expiry(store, terms, old, now_ns);
-    place_body(port, entry, old, put->chunk);
-    if (old != NULL)
-        store_remove(port, part, old, now_ns);
-    store_link(port, part, entry);
+    if (is_awaited(entry, old, terms)) {
+        join(port, part, old, put, entry->expires_ns);
+    } else {
+        inherit(entry, old, terms);
+        supersede(port, part, old, put, now_ns);
+    }
     index_unlock(part);
-    put->entry = NULL;
-    chunk_drop(&put->chunk);
-    store_budget_give(store, put->budget);
-    put->budget = 0;
+    store_put_cancel(port, put);
     return STATUS_OK;
 }

@@ -23,7 +23,9 @@ struct store {
     _Atomic unsigned waiting; /* PUTs that wait for the budget, all ports */
     _Atomic uint64_t sequence;
     _Atomic uint64_t names[STORE_SPACES];
-    _Atomic bool has_expiry; /* some entry may expire: sweeping is worth it */
+    _Atomic bool has_expiry; /* some entry may expire: the next round of sweeps
+                                is worth it */
+    _Atomic bool is_round_due; /* and so is this one */
     _Atomic uint64_t sweep_bucket;
     unsigned port_count;
     struct store_port *ports[STORE_PORTS_MAX];
@@ -50,6 +52,10 @@ struct entry *store_find(struct store_port *, struct part *, const struct key *,
 /* With the part locked: unlinks, drops its places, ends its lease, frees. */
 void store_remove(struct store_port *, struct part *, struct entry *,
                   uint64_t now_ns);
+/* With the part locked: what EXISTS promised of a key goes on when a new entry
+ * is about to take the place of the old one. */
+void store_move_lease(struct store_port *, struct entry *entry,
+                      struct entry *old, uint64_t now_ns);
 /* With the part locked: links, counting its names. */
 void store_link(struct store_port *, struct part *, struct entry *);
 /* Does the entry hold the part that a name means, in one of its forms? */

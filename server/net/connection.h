@@ -80,9 +80,10 @@ struct connection {
     bool may_read;   /* the socket may have more to give this turn */
     bool is_in_turn; /* a turn is on the stack: done() only takes notes */
     enum counter_id end_reason; /* of a close that was asked for */
-    uint32_t head_expected;  /* bytes to ask for of a head; 0: all there are */
-    uint32_t turn_left;      /* bytes of bodies this turn may still move */
-    uint32_t turn_text_left; /* and bytes of heads and short replies */
+    uint32_t head_expected; /* bytes to ask for of a head; 0: all there are */
+    uint32_t turn_left;     /* bytes this turn may still move */
+    uint64_t turn_until_ns; /* when it ends at the latest */
+    bool must_go_on;        /* it ended with requests still in the input */
 
     struct input input;
     struct outbox outbox;

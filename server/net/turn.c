@@ -52,12 +52,18 @@ read_ahead(const struct connection *connection, size_t room)
     return expected != 0 && expected < room ? expected : room;
 }
 
-static void
-spend_text(struct connection *connection, size_t n)
+static bool
+is_over(const struct connection *connection)
 {
-    connection->turn_text_left -= n < connection->turn_text_left
-                                      ? (uint32_t)n
-                                      : connection->turn_text_left;
+    return clock_now_ns() >= connection->turn_until_ns;
+}
+
+/* There is more to do without any event that says so. */
+static enum step
+go_on_later(struct connection *connection)
+{
+    connection->must_go_on = true;
+    return STEP_HELD;
 }
 
 /* A first buffer is had at the cost of whoever has kept one longest: those who
@@ -88,7 +94,7 @@ turn_receive(struct connection *connection)
 
     if (!connection->may_read)
         return STEP_STARVED;
-    if (connection->turn_text_left == 0)
+    if (is_over(connection))
         return STEP_HELD;
     switch (make_room(connection)) {
     case STATUS_OK:
@@ -102,10 +108,8 @@ turn_receive(struct connection *connection)
     }
     room = read_ahead(connection, input->capacity - input->end);
     n = recv(connection->fd, input->buffer + input->end, room, MSG_DONTWAIT);
-    if (n > 0) {
+    if (n > 0)
         input_added(input, (uint32_t)n);
-        spend_text(connection, (size_t)n);
-    }
     return turn_received(connection, n, room);
 }
 
@@ -163,6 +167,8 @@ step_head(struct connection *connection)
 
     if (input_size(&connection->input) == 0)
         return turn_receive(connection);
+    if (is_over(connection))
+        return go_on_later(connection);
     if (connection->protocol == NULL && choose_wire(connection) == STEP_GONE)
         return STEP_GONE;
     cursor = input_cursor(&connection->input);
@@ -209,7 +215,7 @@ step_run(struct connection *connection)
             connection->phase = PHASE_HEAD;
         return STEP_ON;
     case RUN_AGAIN:
-        return connection->turn_text_left == 0 ? STEP_HELD : STEP_ON;
+        return is_over(connection) ? go_on_later(connection) : STEP_ON;
     case RUN_CLOSE:
         connection->phase = PHASE_CLOSING;
         return STEP_ON;
@@ -241,13 +247,8 @@ step(struct connection *connection)
 static enum step
 send_out(struct connection *connection)
 {
-    struct outbox *outbox = &connection->outbox;
-    uint32_t text = outbox->end - outbox->begin;
-    enum sent sent =
-        outbox_send(outbox, connection->fd, &connection->turn_left);
-
-    spend_text(connection, text - (outbox->end - outbox->begin));
-    switch (sent) {
+    switch (outbox_send(&connection->outbox, connection->fd,
+                        &connection->turn_left)) {
     case SENT_ALL:
         return STEP_ON;
     case SENT_SLICE:
@@ -295,7 +296,7 @@ settle(struct connection *connection)
 {
     struct buffers *buffers = worker_buffers(connection->worker);
     bool is_sending = !outbox_is_empty(&connection->outbox);
-    bool is_running = connection->phase == PHASE_RUNNING; /* goes on then */
+    bool is_running = connection->phase == PHASE_RUNNING;
     bool is_partial =
         (connection->phase == PHASE_HEAD || connection->phase == PHASE_MORE) &&
         !is_sending && input_size(&connection->input) != 0;
@@ -309,7 +310,7 @@ settle(struct connection *connection)
         connection->head_since_ns = clock_now_ns();
     watch_want(connection->watch,
                !is_sending && !is_running && connection->phase != PHASE_WAITING,
-               is_sending || is_running);
+               is_sending || connection->must_go_on);
 }
 
 void
@@ -320,7 +321,8 @@ turn_run(struct connection *connection)
     assert(!connection->is_in_turn);
     connection->is_in_turn = true;
     connection->turn_left = TURN_BYTES;
-    connection->turn_text_left = TURN_TEXT_BYTES;
+    connection->turn_until_ns = clock_now_ns() + TURN_NS;
+    connection->must_go_on = false;
     taken = take_steps(connection);
     if (taken == STEP_GONE)
         return;

@@ -7,6 +7,7 @@
 #ifndef NET_TURN_H
 #define NET_TURN_H
 
+#include "base/clock.h"
 #include "server/net/connection.h"
 
 #include <sys/types.h>
@@ -14,9 +15,9 @@
 /* The most body bytes a connection moves in one turn, so that nobody waits
  * behind a large body for longer than that takes (DESIGN 3). */
 #define TURN_BYTES (1u << 20)
-/* The same for heads and short replies, of which a client can keep sending
- * and taking as fast as they are answered. */
-#define TURN_TEXT_BYTES (64u << 10)
+/* And how long it goes on with one small request after the other, of which a
+ * client can have more at any time. */
+#define TURN_NS (NS_PER_MS / 2)
 
 enum step {
     STEP_ON,      /* something was done: take the next step */

@@ -2,13 +2,16 @@
 /* evhttp on a thread of its own. */
 #include "server/observe/http.h"
 
+#include "base/log.h"
 #include "server/net/address.h"
 #include "server/observe/metrics.h"
 #include "server/server.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +21,7 @@
 #define HEADERS_MAX 16384
 #define BODY_MAX    65536
 #define TIMEOUT_S   30
+#define BACK_OFF_MS 100
 
 struct http {
     struct server *server;
@@ -135,6 +139,45 @@ on_stop(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(http->base);
 }
 
+static void
+on_back_off(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    evconnlistener_enable(arg);
+}
+
+/* No descriptor for one more: left alone, the loop would ask again at once.
+ * The argument is evhttp's own. */
+static void
+on_accept_error(struct evconnlistener *listener, void *arg)
+{
+    static struct log_limiter limiter;
+    struct timeval later = {0, BACK_OFF_MS * 1000};
+    int error = errno;
+
+    (void)arg;
+    log_limited(&limiter, LOG_WARN, "accept failed on the HTTP port",
+                "errno=%d; trying again in %d ms", error, BACK_OFF_MS);
+    if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT,
+                        on_back_off, listener, &later) == 0)
+        evconnlistener_disable(listener);
+}
+
+/* From here on evhttp closes the descriptor. */
+static enum status
+accept_on(struct http *http, int fd)
+{
+    struct evhttp_bound_socket *bound =
+        evhttp_accept_socket_with_handle(http->evhttp, fd);
+
+    if (bound == NULL)
+        return STATUS_NO_SPACE;
+    evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound),
+                                on_accept_error);
+    return STATUS_OK;
+}
+
 static enum status
 set_up(struct http *http, int fd)
 {
@@ -152,9 +195,7 @@ set_up(struct http *http, int fd)
     evhttp_set_cb(http->evhttp, "/healthz", on_ready, http);
     evhttp_set_cb(http->evhttp, "/metrics", on_metrics, http);
     evhttp_set_gencb(http->evhttp, on_other, http);
-    /* From here on evhttp closes the descriptor. */
-    return evhttp_accept_socket(http->evhttp, fd) == 0 ? STATUS_OK
-                                                       : STATUS_NO_SPACE;
+    return accept_on(http, fd);
 }
 
 enum status

@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WORD_MAX  64u
-#define ERROR_MAX 512u
+#define WORD_MAX   64u
+#define ERROR_MAX  512u
+#define WORD_SHOWN 128u /* as Redis */
 
 static enum run
 done(struct connection *connection, const struct cursor *out)
@@ -83,6 +84,12 @@ answer_error(struct connection *connection, const char *format, ...)
     (void)resp_error(&out, text);
     count(connection->counters, COUNTER_resp_errors, 1);
     return done(connection, &out);
+}
+
+int
+answer_shown(const struct bytes *word)
+{
+    return word->size < WORD_SHOWN ? (int)word->size : (int)WORD_SHOWN;
 }
 
 enum run

@@ -19,6 +19,8 @@ enum run answer_error(struct connection *, const char *format, ...)
 enum run answer_syntax(struct connection *);
 enum run answer_arity(struct connection *, const char *command);
 enum run answer_not_integer(struct connection *);
+/* The precision of "%.*s" for a peer's own word, said again in an error. */
+int answer_shown(const struct bytes *word);
 /* A part of a value: takes the reference, counts the bytes. */
 enum run answer_body(struct connection *, struct chunk *, uint32_t offset,
                      uint32_t size);

@@ -17,7 +17,8 @@ is_in_class(const uint8_t **at, const uint8_t *end, uint8_t byte)
         if (*p == '\\' && p + 1 < end)
             p++;
         low = high = *p++;
-        if (p + 1 < end && *p == '-' && p[1] != ']') {
+        /* "[a-]" is a range up to "]", not yet closed: so it is in Redis. */
+        if (p + 1 < end && *p == '-') {
             high = p[1];
             p += 2;
         }

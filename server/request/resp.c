@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define ARGUMENTS_SHOWN 128
+
 static resp_handler *const handlers[] = {
     [RESP_COMMAND_HELLO] = resp_hello,
     [RESP_COMMAND_AUTH] = resp_auth,
@@ -47,19 +49,22 @@ static enum run
 answer_unknown(struct connection *connection, struct resp_call *call,
                const struct bytes *name)
 {
-    char text[256];
-    int size = snprintf(text, sizeof(text),
-                        "ERR unknown command '%.*s', with "
-                        "args beginning with: ",
-                        (int)(name->size < 64 ? name->size : 64),
-                        (const char *)name->at);
+    char text[ARGUMENTS_SHOWN + 8] = "";
     struct bytes argument;
+    int size = 0, left = ARGUMENTS_SHOWN;
 
-    while (size < 160 && argument_next(&call->arguments, &argument))
-        size += snprintf(text + size, sizeof(text) - (size_t)size, "'%.*s' ",
-                         (int)(argument.size < 64 ? argument.size : 64),
-                         (const char *)argument.at);
-    return answer_error(connection, "%s", text);
+    while (left > 0 && argument_next(&call->arguments, &argument)) {
+        int shown = answer_shown(&argument);
+
+        size +=
+            snprintf(text + size, sizeof(text) - (size_t)size, "'%.*s' ",
+                     shown < left ? shown : left, (const char *)argument.at);
+        left = ARGUMENTS_SHOWN - size;
+    }
+    return answer_error(connection,
+                        "ERR unknown command '%.*s', with args beginning "
+                        "with: %s",
+                        answer_shown(name), (const char *)name->at, text);
 }
 
 static enum run
@@ -84,8 +89,7 @@ is_put(const struct request_head *head)
 enum run
 resp_run(struct connection *connection)
 {
-    struct request *request = &connection->request;
-    struct request_head *head = &request->head;
+    const struct request_head *head = &connection->request.head;
     struct resp_call call = {.command = head->command,
                              .arguments = head->arguments,
                              .count = head->argument_count - 1};
@@ -93,12 +97,8 @@ resp_run(struct connection *connection)
 
     if (head->argument_count == 0)
         return RUN_DONE;
-    if (head->is_refused) {
-        if (request->has_put)
-            store_put_cancel(connection->port, &request->put);
-        request->has_put = false;
+    if (head->is_refused)
         return answer_too_long(connection);
-    }
     if (is_put(head))
         return resp_put(connection);
     if (!argument_next(&call.arguments, &name))

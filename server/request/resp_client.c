@@ -49,8 +49,8 @@ answer_list(struct connection *connection, bool is_all)
     return run;
 }
 
-static bool
-is_name(const struct bytes *name)
+bool
+resp_is_client_name(const struct bytes *name)
 {
     if (name->size >= ROSTER_NAME_MAX)
         return false;
@@ -60,6 +60,15 @@ is_name(const struct bytes *name)
     return true;
 }
 
+enum run
+resp_refuse_client_name(struct connection *connection)
+{
+    return answer_error(connection,
+                        "ERR Client names cannot contain spaces, newlines "
+                        "or special characters, nor be longer than %u",
+                        ROSTER_NAME_MAX - 1);
+}
+
 static enum run
 set_name(struct connection *connection, struct resp_call *call)
 {
@@ -67,11 +76,8 @@ set_name(struct connection *connection, struct resp_call *call)
 
     if (call->count != 2 || !argument_next(&call->arguments, &name))
         return answer_arity(connection, "client|setname");
-    if (!is_name(&name))
-        return answer_error(connection,
-                            "ERR Client names cannot contain spaces, newlines "
-                            "or special characters, nor be longer than %u",
-                            ROSTER_NAME_MAX - 1);
+    if (!resp_is_client_name(&name))
+        return resp_refuse_client_name(connection);
     roster_rename(&connection->server->roster, &connection->row, name.at,
                   name.size);
     return answer_ok(connection);
@@ -86,6 +92,18 @@ get_name(struct connection *connection)
     if (name[0] == '\0')
         return answer_null(connection);
     return answer_bulk(connection, name, strlen(name));
+}
+
+static enum run
+take_no_evict(struct connection *connection, struct resp_call *call)
+{
+    struct bytes word;
+
+    if (call->count != 2 || !argument_next(&call->arguments, &word))
+        return answer_arity(connection, "client|no-evict");
+    if (!argument_is(&word, "ON") && !argument_is(&word, "OFF"))
+        return answer_syntax(connection);
+    return answer_ok(connection);
 }
 
 enum run
@@ -110,11 +128,9 @@ resp_client(struct connection *connection, struct resp_call *call)
         return call->count == 3 ? answer_ok(connection)
                                 : answer_arity(connection, "client|setinfo");
     if (argument_is(&word, "NO-EVICT"))
-        return call->count == 2 ? answer_ok(connection)
-                                : answer_arity(connection, "client|no-evict");
+        return take_no_evict(connection, call);
     return answer_error(connection,
                         "ERR unknown subcommand '%.*s'. Try "
                         "CLIENT HELP.",
-                        (int)(word.size < 64 ? word.size : 64),
-                        (const char *)word.at);
+                        answer_shown(&word), (const char *)word.at);
 }

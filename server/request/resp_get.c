@@ -14,10 +14,12 @@ answer_value(struct connection *connection, const struct bytes *argument)
         count(connection->counters, COUNTER_get_misses, 1);
         return answer_null(connection);
     }
-    count(connection->counters, COUNTER_get_hits, 1);
-    if (part == PART_BODY)
+    if (part == PART_BODY) {
+        count(connection->counters, COUNTER_get_hits, 1);
         return answer_body(connection, get.transfer.chunk, 0,
                            get.transfer.chunk->size);
+    }
+    /* The metadata half of an object: its bytes will be the hit. */
     chunk_drop(&get.transfer.chunk);
     return answer_bulk(connection, get.meta.bytes, get.meta.size);
 }
@@ -62,6 +64,8 @@ resp_mget(struct connection *connection, struct resp_call *call)
 static uint32_t
 clip(int64_t *first, int64_t last, int64_t size)
 {
+    if (*first < 0 && last < 0 && *first > last)
+        return 0;
     if (*first < 0)
         *first = *first + size > 0 ? *first + size : 0;
     if (last < 0)

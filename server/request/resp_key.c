@@ -49,65 +49,98 @@ resp_ttl(struct connection *connection, struct resp_call *call)
         connection, (int64_t)((left_ns + NS_PER_SECOND / 2) / NS_PER_SECOND));
 }
 
-/* NX: only without an expiry; XX: only with one; GT, LT: only a later or an
- * earlier one, where none counts as the latest. */
-static bool
-may_expire(const struct bytes *word, const struct store_view *view,
-           uint64_t expires_ns, bool *is_known)
-{
-    uint64_t before = view->expires_ns == 0 ? UINT64_MAX : view->expires_ns;
+/* EXPIRE's conditions: NX, XX, GT, LT. */
+enum { IF_NONE = 1, IF_ANY = 2, IF_LATER = 4, IF_EARLIER = 8 };
 
-    *is_known = true;
+static unsigned
+condition_of(const struct bytes *word)
+{
     if (argument_is(word, "NX"))
-        return view->expires_ns == 0;
+        return IF_NONE;
     if (argument_is(word, "XX"))
-        return view->expires_ns != 0;
+        return IF_ANY;
     if (argument_is(word, "GT"))
-        return expires_ns > before;
-    if (argument_is(word, "LT"))
-        return expires_ns < before;
-    *is_known = false;
-    return false;
+        return IF_LATER;
+    return argument_is(word, "LT") ? IF_EARLIER : 0;
+}
+
+/* No expiry counts as the latest. */
+static bool
+may_expire(unsigned conditions, uint64_t present_ns, uint64_t expires_ns)
+{
+    uint64_t before_ns = present_ns == 0 ? UINT64_MAX : present_ns;
+
+    return !((conditions & IF_NONE && present_ns != 0) ||
+             (conditions & IF_ANY && present_ns == 0) ||
+             (conditions & IF_LATER && expires_ns <= before_ns) ||
+             (conditions & IF_EARLIER && expires_ns >= before_ns));
+}
+
+static const char *
+incompatible(unsigned conditions)
+{
+    if (conditions & IF_NONE && conditions != IF_NONE)
+        return "ERR NX and XX, GT or LT options at the same time are not "
+               "compatible";
+    if (conditions & IF_LATER && conditions & IF_EARLIER)
+        return "ERR GT and LT options at the same time are not compatible";
+    return NULL;
+}
+
+/* When, in milliseconds from now, is something that can be counted. */
+static bool
+is_countable(int64_t lifetime, int64_t scale)
+{
+    return lifetime <= INT64_MAX / 4000000 / scale &&
+           lifetime >= INT64_MIN / scale;
+}
+
+static enum run
+expire(struct connection *connection, const struct bytes *argument,
+       int64_t lifetime_ms, unsigned conditions)
+{
+    uint64_t now_ns = clock_now_ns(), expires_ns = now_ns;
+    struct store_name name;
+    struct store_view view;
+
+    if (lifetime_ms > 0)
+        expires_ns += (uint64_t)lifetime_ms * NS_PER_MS;
+    if (resp_view(connection, argument, &view, &name) != STATUS_OK ||
+        !may_expire(conditions, view.expires_ns, expires_ns))
+        return answer_integer(connection, 0);
+    if (lifetime_ms <= 0)
+        return answer_integer(connection,
+                              resp_drop(connection, argument) == STATUS_OK);
+    return answer_integer(connection, store_expire(connection->port, &name,
+                                                   expires_ns) == STATUS_OK);
 }
 
 enum run
 resp_expire(struct connection *connection, struct resp_call *call)
 {
-    struct bytes argument, number, word;
-    struct store_name name;
-    struct store_view view;
-    uint64_t now_ns = clock_now_ns(), expires_ns;
-    int64_t lifetime;
-    bool may = true, is_known = true;
     int64_t scale = call->command->id == RESP_COMMAND_EXPIRE ? 1000 : 1;
+    struct bytes argument, number, word;
+    unsigned conditions = 0;
+    int64_t lifetime;
 
     if (!argument_next(&call->arguments, &argument) ||
         !argument_next(&call->arguments, &number))
         return answer_syntax(connection);
+    while (argument_next(&call->arguments, &word)) {
+        if (condition_of(&word) == 0)
+            return answer_error(connection, "ERR Unsupported option %.*s",
+                                answer_shown(&word), (const char *)word.at);
+        conditions |= condition_of(&word);
+    }
+    if (incompatible(conditions) != NULL)
+        return answer_error(connection, "%s", incompatible(conditions));
     if (!argument_integer(&number, &lifetime))
         return answer_not_integer(connection);
-    if (lifetime > INT64_MAX / 4000000 / scale)
+    if (!is_countable(lifetime, scale))
         return answer_error(connection,
                             "ERR invalid expire time in '%s' command",
                             call->command->name);
-    expires_ns = lifetime <= 0
-                     ? now_ns
-                     : now_ns + (uint64_t)(lifetime * scale) * NS_PER_MS;
-    if (resp_view(connection, &argument, &view, &name) != STATUS_OK)
-        return answer_integer(connection, 0);
-    while (is_known && argument_next(&call->arguments, &word))
-        may = may_expire(&word, &view, expires_ns, &is_known) && may;
-    if (!is_known)
-        return answer_error(connection, "ERR Unsupported option %.*s",
-                            (int)(word.size < 64 ? word.size : 64),
-                            (const char *)word.at);
-    if (!may)
-        return answer_integer(connection, 0);
-    if (lifetime <= 0)
-        return answer_integer(connection,
-                              resp_drop(connection, &argument) == STATUS_OK);
-    return answer_integer(connection, store_expire(connection->port, &name,
-                                                   expires_ns) == STATUS_OK);
+    return expire(connection, &argument, lifetime * scale, conditions);
 }
 
 enum run

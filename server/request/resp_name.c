@@ -95,15 +95,17 @@ resp_exists(struct connection *connection, const struct bytes *argument)
 enum status
 resp_drop(struct connection *connection, const struct bytes *argument)
 {
+    enum status status = STATUS_MISS;
     struct resp_names names;
 
     if (!resp_names_of(connection, argument, &names))
         return STATUS_MISS;
+    /* All of them: what the first has hidden must not come to light. */
     for (unsigned i = 0; i < names.count; i++) {
         if (store_drop(connection->port, &names.name[i]) == STATUS_OK) {
             count(connection->counters, COUNTER_drops, 1);
-            return STATUS_OK;
+            status = STATUS_OK;
         }
     }
-    return STATUS_MISS;
+    return status;
 }

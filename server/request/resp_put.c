@@ -16,7 +16,20 @@
 
 enum put_half { NO_HALF, BYTES_HALF, MAYBE_METADATA };
 
-static const char bad_lifetime[] = "ERR invalid expire time";
+static const char not_integer[] = "ERR value is not an integer or out of range";
+
+static const char *
+bad_lifetime(enum resp_command_id id)
+{
+    switch (id) {
+    case RESP_COMMAND_SETEX:
+        return "ERR invalid expire time in 'setex' command";
+    case RESP_COMMAND_PSETEX:
+        return "ERR invalid expire time in 'psetex' command";
+    default:
+        return "ERR invalid expire time in 'set' command";
+    }
+}
 
 static enum status
 complain(struct connection *connection, const char *complaint)
@@ -46,10 +59,9 @@ read_arguments(struct connection *connection, struct bytes *name_out)
         return STATUS_OK;
     if (!argument_next(walk, &lifetime) ||
         !argument_integer(&lifetime, &request->lifetime))
-        return complain(connection,
-                        "ERR value is not an integer or out of range");
+        return complain(connection, not_integer);
     if (request->lifetime <= 0)
-        return complain(connection, bad_lifetime);
+        return complain(connection, bad_lifetime(id));
     return STATUS_OK;
 }
 
@@ -146,8 +158,10 @@ meet_condition(struct connection *connection, struct store_terms *terms)
     if (terms->condition == STORE_ALWAYS || key.kind != KEY_PLAIN)
         return STATUS_OK;
     is_there = resp_view(connection, &argument, &view, &name) == STATUS_OK;
-    if (is_there != (terms->condition == STORE_IF_PRESENT))
+    if (is_there != (terms->condition == STORE_IF_PRESENT)) {
+        count(connection->counters, COUNTER_puts_unmet, 1);
         return STATUS_UNMET;
+    }
     /* It is met, unless another PUT of the very entry comes between. */
     if (terms->condition == STORE_IF_PRESENT)
         terms->condition = STORE_ALWAYS;
@@ -182,6 +196,14 @@ finish(struct connection *connection, struct store_terms *terms)
     return status;
 }
 
+static void
+cancel(struct connection *connection)
+{
+    if (connection->request.has_put)
+        store_put_cancel(connection->port, &connection->request.put);
+    connection->request.has_put = false;
+}
+
 enum status
 resp_body_key(struct connection *connection, struct key *key_out)
 {
@@ -192,14 +214,16 @@ resp_body_key(struct connection *connection, struct key *key_out)
 
     if (request->step == 0)
         request->complaint = NULL;
+    /* A command that is answered with an error stores nothing from here on. */
+    if (request->head.is_refused ||
+        !resp_command_takes(request->head.command,
+                            request->head.argument_count)) {
+        cancel(connection);
+        return STATUS_BAD_REQUEST;
+    }
     /* MSET: the pair before this one is complete. */
     if (request->has_put && finish(connection, &terms) != STATUS_OK)
         count(connection->counters, COUNTER_puts_no_space, 1);
-    /* A command that is answered with an error stores nothing. */
-    if (request->head.is_refused ||
-        !resp_command_takes(request->head.command,
-                            request->head.argument_count))
-        return STATUS_BAD_REQUEST;
     status = read_arguments(connection, &name);
     if (status != STATUS_OK)
         return status;
@@ -211,8 +235,8 @@ resp_body_key(struct connection *connection, struct key *key_out)
 
 struct set_options {
     struct store_terms terms;
-    bool wants_previous;
-    const char *error;
+    bool wants_previous, has_lifetime;
+    const char *error, *lifetime_error;
 };
 
 /* A lifetime as an argument says it, as a monotonic time. */
@@ -229,7 +253,7 @@ read_lifetime(const struct bytes *unit, const struct bytes *number,
         return false;
     value *= scale;
     if (argument_is(unit, "EXAT") || argument_is(unit, "PXAT"))
-        value = value > now_ms ? value - now_ms : 1;
+        value = value > now_ms ? value - now_ms : 0; /* at once */
     *expires_ns_out = clock_now_ns() + (uint64_t)value * NS_PER_MS;
     return true;
 }
@@ -252,18 +276,19 @@ read_option(struct set_options *options, struct argument_walk *walk,
         terms->condition = STORE_IF_ABSENT;
     } else if (argument_is(word, "XX") && terms->condition != STORE_IF_ABSENT) {
         terms->condition = STORE_IF_PRESENT;
-    } else if (argument_is(word, "KEEPTTL") && terms->expires_ns == 0) {
+    } else if (argument_is(word, "KEEPTTL") && !options->has_lifetime) {
         terms->keep_expiry = true;
     } else if (argument_is(word, "GET")) {
         options->wants_previous = true;
-    } else if (is_lifetime(word) && terms->expires_ns == 0 &&
+    } else if (is_lifetime(word) && !options->has_lifetime &&
                !terms->keep_expiry && argument_next(walk, &number)) {
         int64_t any;
 
+        options->has_lifetime = true;
         if (!argument_integer(&number, &any))
-            options->error = "ERR value is not an integer or out of range";
+            options->lifetime_error = not_integer;
         else if (!read_lifetime(word, &number, &terms->expires_ns))
-            options->error = "ERR invalid expire time in 'set' command";
+            options->lifetime_error = bad_lifetime(RESP_COMMAND_SET);
     } else {
         options->error = "ERR syntax error";
     }
@@ -285,7 +310,7 @@ read_options(struct connection *connection, struct set_options *out)
         out->terms.expires_ns =
             clock_now_ns() + (uint64_t)request->lifetime * unit;
         if ((uint64_t)request->lifetime > INT64_MAX / unit / 2)
-            out->error = bad_lifetime;
+            out->error = bad_lifetime(request->head.command->id);
         break;
     case RESP_COMMAND_SETNX:
         out->terms.condition = STORE_IF_ABSENT;
@@ -295,6 +320,8 @@ read_options(struct connection *connection, struct set_options *out)
     }
     while (out->error == NULL && argument_next(&request->head.arguments, &word))
         read_option(out, &request->head.arguments, &word);
+    if (out->error == NULL)
+        out->error = out->lifetime_error;
 }
 
 /* Why nothing was kept, or OK where a client must not be told (WIRES 2.2: an
@@ -375,8 +402,7 @@ resp_put(struct connection *connection)
         return answer_refusal(connection);
     read_options(connection, &options);
     if (options.error != NULL || request->complaint != NULL) {
-        request->has_put = false;
-        store_put_cancel(connection->port, &request->put);
+        cancel(connection);
         return answer_error(connection, "%s",
                             options.error != NULL ? options.error
                                                   : request->complaint);
@@ -388,5 +414,8 @@ resp_put(struct connection *connection)
         count(connection->counters, COUNTER_puts_no_space, 1);
     if (options.wants_previous)
         return answer_previous(connection, &previous, part);
+    /* MSET: one before the last. */
+    if (request->refusal == STATUS_TOO_BIG)
+        return answer_refusal(connection);
     return answer_put(connection, status);
 }

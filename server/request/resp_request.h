@@ -34,6 +34,8 @@ resp_handler resp_hello, resp_auth, resp_select, resp_ping, resp_echo,
 
 /* resp_client.c */
 resp_handler resp_client;
+bool resp_is_client_name(const struct bytes *);
+enum run resp_refuse_client_name(struct connection *);
 
 /* resp_server.c */
 resp_handler resp_command_info, resp_info, resp_config;

@@ -58,19 +58,33 @@ write_docs(struct cursor *out, uint8_t dialect, const struct resp_command *row)
     (void)resp_bulk_text(out, row->group);
 }
 
-/* The rows that are named, or all of them. */
+static uint32_t
+count_known(struct argument_walk names)
+{
+    struct bytes name;
+    uint32_t known = 0;
+
+    while (argument_next(&names, &name))
+        known +=
+            resp_command_find(name.at, name.size)->id != RESP_COMMAND_UNKNOWN;
+    return known;
+}
+
+/* The rows that are named, or all of them; DOCS leaves out unknown ones. */
 static enum run
 answer_rows(struct connection *connection, struct resp_call *call,
             bool wants_docs)
 {
     uint32_t named = call->arguments.left;
     uint32_t total = named != 0 ? named : RESP_COMMAND_UNKNOWN;
+    uint32_t described =
+        wants_docs && named != 0 ? count_known(call->arguments) : total;
     uint8_t dialect = connection->dialect;
     struct cursor out;
 
     if (request_text(connection, 64 + (size_t)total * 320, &out) != STATUS_OK)
         return RUN_CLOSE;
-    (void)(wants_docs ? resp_map(&out, dialect, total)
+    (void)(wants_docs ? resp_map(&out, dialect, described)
                       : resp_array(&out, total));
     for (uint32_t i = 0; i < total; i++) {
         const struct resp_command *row =
@@ -79,12 +93,14 @@ answer_rows(struct connection *connection, struct resp_call *call,
 
         if (named != 0 && argument_next(&call->arguments, &name))
             row = resp_command_find(name.at, name.size);
-        if (wants_docs)
+        if (row->id == RESP_COMMAND_UNKNOWN) {
+            if (!wants_docs)
+                (void)resp_null(&out, dialect);
+        } else if (wants_docs) {
             write_docs(&out, dialect, row);
-        else if (row->id == RESP_COMMAND_UNKNOWN)
-            (void)resp_null_array(&out, dialect);
-        else
+        } else {
             write_info(&out, dialect, row);
+        }
     }
     request_text_done(connection, &out);
     return RUN_DONE;
@@ -103,9 +119,9 @@ resp_command_info(struct connection *connection, struct resp_call *call)
         return answer_rows(connection, call, false);
     if (argument_is(&word, "DOCS"))
         return answer_rows(connection, call, true);
-    return answer_error(
-        connection, "ERR unknown subcommand '%.*s'. Try COMMAND HELP.",
-        (int)(word.size < 64 ? word.size : 64), (const char *)word.at);
+    return answer_error(connection,
+                        "ERR unknown subcommand '%.*s'. Try COMMAND HELP.",
+                        answer_shown(&word), (const char *)word.at);
 }
 
 enum run

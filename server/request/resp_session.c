@@ -80,12 +80,14 @@ resp_hello(struct connection *connection, struct resp_call *call)
         if (!argument_is(&word, "AUTH") ||
             !argument_next(&call->arguments, &user) ||
             !argument_next(&call->arguments, &word))
-            return answer_error(
-                connection, "ERR Syntax error in HELLO option '%.*s'",
-                (int)(word.size < 64 ? word.size : 64), (const char *)word.at);
+            return answer_error(connection,
+                                "ERR Syntax error in HELLO option '%.*s'",
+                                answer_shown(&word), (const char *)word.at);
         if (!argument_is(&user, "default"))
             return answer_error(connection, "%s", wrong_pass);
     }
+    if (!resp_is_client_name(&name))
+        return resp_refuse_client_name(connection);
     if (name.at != NULL)
         roster_rename(&connection->server->roster, &connection->row, name.at,
                       name.size);

@@ -153,7 +153,8 @@ resp_flush(struct connection *connection, struct resp_call *call)
     struct bytes word;
 
     if (argument_next(&call->arguments, &word) &&
-        !argument_is(&word, "ASYNC") && !argument_is(&word, "SYNC"))
+        ((!argument_is(&word, "ASYNC") && !argument_is(&word, "SYNC")) ||
+         call->count > 1))
         return answer_syntax(connection);
     store_flush(connection->port, call->command->id == RESP_COMMAND_FLUSHALL
                                       ? STORE_ALL_SPACES

@@ -37,7 +37,11 @@ class RespClient:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
             self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.connect(where)
+            try:
+                self.socket.connect(where)
+            except OSError:
+                self.socket.close()
+                raise
         self.socket.settimeout(seconds)
         self.read = self.socket.makefile("rb", buffering=1 << 16)
 

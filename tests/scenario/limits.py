@@ -3,54 +3,23 @@
 """Clients that send too much, too little, too slowly or something else: each
 has one clear outcome, and everybody else is served meanwhile."""
 import os
+import socket
 import sys
+import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 from raw_client import (LM_EXIST, LM_GET, LM_PUT, RawClient,  # noqa: E402
-                        announce, encode, lm_head, raise_descriptors)
-from server import Server  # noqa: E402
-from watch import Watch, until  # noqa: E402
+                        announce, encode, lm_head)
+from server_test import MIB, ServerTest  # noqa: E402
+from watch import until  # noqa: E402
 
-MIB = 1 << 20
-SANITIZED = bool(os.environ.get("PREFIXCACHE_SANITIZER"))
 HUGE = (b"9223372036854775808", b"18446744073709551616", b"9" * 40)
 
 
-class LimitTest(unittest.TestCase):
-    def serve(self, **options):
-        server = Server(limits_workers=2, **options)
-        server.start()
-        self.addCleanup(server.log.close)
-        self.addCleanup(os.unlink, server.log.name)
-        self.addCleanup(server.stop)
-        self.watch = Watch(server)
-        self.addCleanup(self.watch.close)
-        self.server = server
-        return server
-
-    def connect(self, **more):
-        client = RawClient(self.server, **more)
-        self.addCleanup(client.close)
-        return client
-
-    def connect_many(self, number, **more):
-        raise_descriptors()
-        return [self.connect(**more) for _ in range(number)]
-
-    def assert_serves(self, client=None):
-        """The framing holds: the next request is understood."""
-        client = client or self.connect()
-        self.assertEqual(client.command("PING"), b"+PONG")
-
-    def assert_grew_at_most(self, before, most):
-        if not SANITIZED:
-            self.assertLess(self.watch.resident() - before, most)
-
-
-class Heads(LimitTest):
+class Heads(ServerTest):
     def test_a_thousand_connections_that_send_one_byte_are_closed(self):
         self.serve(limits_header_timeout="1s")
         before = self.watch.resident()
@@ -62,7 +31,7 @@ class Heads(LimitTest):
         self.assert_grew_at_most(before, 32 * MIB)
         for client in clients:
             self.assertEqual(client.read_until_closed(), b"")
-        self.assertEqual(self.watch["head_memory_used"], 0)
+        self.assertLessEqual(self.watch["head_memory_used"], 32 << 10)
         self.assert_serves()
 
     def test_a_head_that_dribbles_in_is_closed_all_the_same(self):
@@ -71,36 +40,53 @@ class Heads(LimitTest):
 
         def is_closed():
             try:
-                client.send(b"0")
+                client.send(b"k")
             except ConnectionError:
                 return True
             return False
-        client.send(b"*")
+        client.send(b"*2\r\n$3\r\nGET\r\n$4096\r\n")
         until(is_closed, "closed")
         self.assertEqual(self.watch["closed_header_timeout"], 1)
 
     def test_a_thousand_connections_that_announce_huge_arrays(self):
         """FAULTS S2."""
         self.serve(limits_header_timeout="2s", limits_head_memory="8MiB")
-        before = self.watch.resident()
+        before, bystander = self.watch.resident(), self.connect()
+        self.assert_serves(bystander)
         clients = self.connect_many(1000)
         for client in clients:
-            client.send(b"*1048576\r\n", b"$16384\r\n" + b"x" * 16384)
-        self.watch.until_equal("connected_clients", 1)
+            client.send(b"*1048576\r\n$6\r\nEXISTS\r\n$4096\r\n",
+                        b"x" * 4095)
+            self.assert_serves(bystander)
+        self.watch.until("closed_limit", 1000 - 512)
         self.assert_grew_at_most(before, 64 * MIB)
-        self.assert_serves()
+        self.watch.until_equal("connected_clients", 2)
+        self.assert_serves(bystander)
 
-    def test_heads_share_a_limit_on_memory(self):
-        self.serve(limits_head_memory="1MiB", limits_head="16MiB")
+    def test_a_head_grows_within_the_memory_of_all_heads(self):
+        self.serve(limits_head_memory="1MiB", limits_head="1MiB")
         clients = self.connect_many(8)
         for client in clients:
-            client.send(b"*1000\r\n$6\r\nEXISTS\r\n")
             try:
-                client.send(encode(b"k" * 4000)[4:] * 200)
+                client.send(b"*1000\r\n$6\r\nEXISTS\r\n",
+                            encode(b"k" * 4000)[4:] * 100)
             except ConnectionError:
                 pass
         self.watch.until("closed_limit", 6)
         self.assert_serves()
+
+    def test_replies_that_nobody_takes_make_room_for_others(self):
+        self.serve(limits_head_memory="1MiB")
+        bystander = self.connect()
+        for number, client in enumerate(self.connect_many(100, window=4096)):
+            client.socket.setblocking(False)
+            try:
+                while True:
+                    client.socket.send(encode("ECHO", b"e" * 8000) * 8)
+            except (BlockingIOError, ConnectionError):
+                pass
+            self.assert_serves(bystander)
+        self.assertGreater(self.watch["closed_limit"], 0)
 
     def test_a_head_over_its_limit_is_an_error(self):
         self.serve(limits_head="16KiB")
@@ -146,7 +132,7 @@ class Heads(LimitTest):
         self.assert_serves()
 
 
-class Keys(LimitTest):
+class Keys(ServerTest):
     def test_a_key_of_one_byte_too_many_is_an_error(self):
         self.serve()
         client = self.connect()
@@ -195,7 +181,7 @@ class Keys(LimitTest):
                 self.assertEqual(client.command("GET", key), key)
 
 
-class Values(LimitTest):
+class Values(ServerTest):
     def test_a_value_of_one_byte_too_many_is_drained(self):
         self.serve(limits_value="1MiB")
         client, lm = self.connect(), self.connect()
@@ -225,7 +211,46 @@ class Values(LimitTest):
         self.assertEqual(self.watch["puts_too_big"], 1)
 
 
-class Foreign(LimitTest):
+class Turns(ServerTest):
+    def flood(self, client, request):
+        """Sends without end and takes all replies."""
+        client.socket.settimeout(None)
+
+        def drain():
+            try:
+                while client.socket.recv(1 << 20):
+                    pass
+            except OSError:
+                pass
+
+        def push():
+            try:
+                while True:
+                    client.socket.sendall(request)
+            except OSError:
+                pass
+        for act in drain, push:
+            threading.Thread(target=act, daemon=True).start()
+
+    def test_a_flood_of_small_requests_starves_nobody(self):
+        """Each takes long enough that the next are always there already."""
+        self.serve(limits_workers=1)
+        flooding, client = self.connect(), self.connect()
+        for first in range(0, 10_000, 1000):
+            pairs = [b"%d" % n for n in range(first, first + 1000)
+                     for _ in range(2)]
+            self.assertEqual(client.command("MSET", *pairs), b"+OK")
+        self.flood(flooding, encode("SCAN", 0, "MATCH", "x", "COUNT", 10_000)
+                   * 10_000)
+        self.watch.until("resp_other", 100)
+        before = self.watch["resp_other"]
+        for _ in range(10):
+            self.assert_serves(client)
+        self.assertLess(self.watch["resp_other"] - before, 1000)
+        flooding.socket.shutdown(socket.SHUT_RDWR)
+
+
+class Foreign(ServerTest):
     def test_other_protocols_are_closed_and_logged_once(self):
         """FAULTS S4."""
         self.serve()
@@ -242,7 +267,7 @@ class Foreign(LimitTest):
         self.assert_serves()
 
 
-class Bodies(LimitTest):
+class Bodies(ServerTest):
     def half_put(self, size=MIB, sent=None):
         client = self.connect()
         client.send(announce("half", size),
@@ -270,7 +295,7 @@ class Bodies(LimitTest):
             leave(client)
             self.watch.until("puts_cut", count)
             self.assert_gave_back()
-        self.assertEqual(self.watch["connections_closed"], 4)
+        self.assertEqual(self.watch["connections_closed"], 2)
 
     def test_a_slow_body_gives_its_memory_back(self):
         self.serve(limits_slow_body="200ms")

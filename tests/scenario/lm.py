@@ -39,14 +39,10 @@ def noise(seed, size):
 class LmTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(dram_size="256MiB", lease_ms=0,
-                            limits_header_timeout="100ms").start()
-        cls.resp = RespClient(cls.server.data_port)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.resp.close()
-        cls.server.stop()
+        cls.server = cls.enterClassContext(
+            Server(dram_size="256MiB", lease_ms=0,
+                   limits_header_timeout="100ms"))
+        cls.resp = cls.enterClassContext(RespClient(cls.server.data_port))
 
     def setUp(self):
         self.resp.ask(b"+OK\r\n", "FLUSHALL")
