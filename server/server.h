@@ -31,7 +31,7 @@ struct worker;
 struct server_limits {
     _Atomic uint64_t key, head, connections;
     _Atomic uint64_t header_timeout_ns, body_timeout_ns, slow_body_ns;
-    _Atomic uint64_t output_timeout_ns, pinned_timeout_ns;
+    _Atomic uint64_t output_timeout_ns, pinned_timeout_ns, drain_ns;
 };
 
 struct server {

@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 /* A short key with its entry: no index holds more than memory over this. */
 #define ENTRY_LEAST 192u
+/* Buckets looked through under one lock. */
+#define STRIDE 4096u
 
 static uint64_t
 power_of_two(uint64_t at_least)
@@ -21,6 +24,18 @@ power_of_two(uint64_t at_least)
     while (power < at_least)
         power *= 2;
     return power;
+}
+
+static void
+choose_secret(struct index *index)
+{
+    uint64_t random;
+
+    /* Without a source of chance there is still where memory was given. */
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+        random = (uintptr_t)index * 0x9e3779b97f4a7c15u;
+    index->secret = random | 1;
+    index->shift = 64 - (unsigned)__builtin_ctzll(index->bucket_count);
 }
 
 static enum status
@@ -39,7 +54,6 @@ open_parts(struct index *index, unsigned count)
 
         part->index = index;
         part->number = i;
-        part->buckets = index->buckets + i * index->part_buckets;
         pthread_mutex_init(&part->lock, NULL);
         index->policy->start(&part->order);
         policy_lru.start(&part->parked);
@@ -61,10 +75,11 @@ index_open(uint64_t memory, unsigned parts, const struct policy *policy,
         return STATUS_NO_SPACE;
     index->policy = policy;
     index->memory = memory;
-    index->bucket_count = power_of_two(memory / ENTRY_LEAST / 2 + 1);
+    index->bucket_count = power_of_two(memory / ENTRY_LEAST / 2 + 2);
     if (index->bucket_count < parts)
         index->bucket_count = parts;
     index->part_buckets = index->bucket_count / parts;
+    choose_secret(index);
     table = index->bucket_count * sizeof(*index->buckets);
     index->buckets = mmap(NULL, table, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -160,17 +175,25 @@ entry_set_meta(struct entry *entry, const void *bytes, uint8_t size)
     entry->meta_size = size;
 }
 
-/* The high bits choose the part, the low ones the bucket in it. */
+/* The bucket of a hash, counted over all parts.  Anybody can find keys whose
+ * hashes agree in any few bits; by what they are multiplied with here they can
+ * not know which of them meet in a bucket. */
+static uint64_t
+place_of(const struct index *index, uint64_t hash)
+{
+    return hash * index->secret >> index->shift;
+}
+
 static struct part *
 part_of(struct index *index, uint64_t hash)
 {
-    return &index->parts[(hash >> 40) & (index->part_count - 1)];
+    return &index->parts[place_of(index, hash) / index->part_buckets];
 }
 
 static struct entry **
 bucket_of(struct part *part, uint64_t hash)
 {
-    return &part->buckets[hash & (part->index->part_buckets - 1)];
+    return &part->index->buckets[place_of(part->index, hash)];
 }
 
 struct part *
@@ -236,6 +259,28 @@ uint64_t
 index_buckets(const struct index *index)
 {
     return index->bucket_count;
+}
+
+uint64_t
+index_skip_empty(struct index *index, uint64_t from, uint64_t end)
+{
+    while (from < end) {
+        uint64_t number = from / index->part_buckets;
+        uint64_t stop = (number + 1) * index->part_buckets;
+        struct part *part = &index->parts[number];
+
+        if (stop > end)
+            stop = end;
+        if (stop - from > STRIDE)
+            stop = from + STRIDE;
+        pthread_mutex_lock(&part->lock);
+        while (from < stop && index->buckets[from] == NULL)
+            from++;
+        pthread_mutex_unlock(&part->lock);
+        if (from < stop)
+            return from;
+    }
+    return end;
 }
 
 void

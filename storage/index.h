@@ -85,6 +85,8 @@ struct part *index_lock_oldest(struct index *, uint64_t now_ns,
 /* Buckets, for walks: 0 .. index_buckets() - 1.  The lock is held during each
  * call of found(), which may unlink (and then free) the entry it is given. */
 uint64_t index_buckets(const struct index *);
+/* The first bucket of from .. end - 1 that is not empty, or end. */
+uint64_t index_skip_empty(struct index *, uint64_t from, uint64_t end);
 typedef void index_found_fn(void *arg, struct part *, struct entry *);
 void index_walk_bucket(struct index *, uint64_t bucket, index_found_fn *found,
                        void *arg);

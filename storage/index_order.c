@@ -156,9 +156,9 @@ struct part *
 index_lock_oldest(struct index *index, uint64_t now_ns,
                   struct entry **entry_out)
 {
-    struct part *part = lock_least(index, index->unparked, now_ns + 1);
+    struct part *part;
 
-    if (part != NULL) {
+    while ((part = lock_least(index, index->unparked, now_ns + 1)) != NULL) {
         *entry_out = unparked(part, now_ns);
         if (*entry_out != NULL)
             return part;

@@ -14,7 +14,6 @@ struct part {
     _Alignas(64) pthread_mutex_t lock;
     struct index *index;
     unsigned number;
-    struct entry **buckets;
     struct policy_order order;  /* those that may go, by the policy */
     struct policy_order parked; /* leased when they were to go; their ticks are
                                    the ends of their leases */
@@ -25,6 +24,8 @@ struct index {
     struct pool *pool;
     uint64_t memory;
     uint64_t bucket_count, part_buckets;
+    uint64_t secret; /* odd: where a hash goes is nobody's to choose */
+    unsigned shift;
     struct entry **buckets;
     unsigned part_count;
     struct part *parts;

@@ -110,8 +110,6 @@ store_port_run(struct store_port *port)
         } else if (put->deadline_ns <= now_ns) {
             put->budget = 0;
             put->status = STATUS_BUSY;
-            entry_free(port->store->index, put->entry);
-            put->entry = NULL;
         } else {
             return;
         }

@@ -68,7 +68,8 @@ struct store_name {
  *
  *   start -> (PENDING -> done) -> OK: space/fill until nothing is missing,
  *   then store_put_finish(); or store_put_cancel() at any time after start.
- *   start ended with another status: nothing is held, drain the body.
+ *   start ended with another status: nothing is held, drain the body; where
+ *   done() brought it, the key is still held until store_put_cancel().
  */
 struct store_put {
     struct chunk *chunk;
@@ -163,11 +164,15 @@ enum status store_expire(struct store_port *, const struct store_name *,
 /* Deletes everything, or everything in one namespace. */
 #define STORE_ALL_SPACES STORE_SPACES
 void store_flush(struct store_port *, unsigned space);
+/* A share of it that keeps nobody waiting, from *cursor (0 at first) on; true
+ * when there is more to do.  What was there before the first call is gone after
+ * the last. */
+bool store_flush_some(struct store_port *, unsigned space, uint64_t *cursor);
 
-/* Walks live entries from *cursor (0 at first), at least `least` entries or to
- * the end; then *cursor is where to go on, 0 at the end.  found() runs under a
- * lock: it may only copy.  An entry there all the time is found at least once.
- */
+/* Walks live entries from *cursor (0 at first), at least `least` entries, to
+ * the end, or over as many empty buckets as take a millisecond; then *cursor is
+ * where to go on, 0 at the end.  found() runs under a lock: it may only copy.
+ * An entry there all the time is found at least once. */
 struct store_seen {
     struct key key;
     uint8_t form;

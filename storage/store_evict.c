@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making room: the oldest entry of all goes first, expired ones before. */
+/* Making room: the oldest entry of all goes first; and the sweep that frees what
+ * has expired. */
 #include "storage/store_state.h"
 
 #include "base/clock.h"
@@ -8,6 +9,8 @@
 
 /* How many entries that are being sent may be passed over in one search. */
 #define PASSED_MAX 256u
+/* How many buckets one sweep looks at, however large the index is. */
+#define SWEEP_MOST (1u << 15)
 
 static bool
 is_being_sent(const struct entry *entry)
@@ -83,13 +86,25 @@ sweep_found(void *arg, struct part *part, struct entry *entry)
     store_remove(port, part, entry, now_ns);
 }
 
+static void
+sweep(struct store_port *port, uint64_t from, uint64_t end)
+{
+    struct index *index = port->store->index;
+
+    while ((from = index_skip_empty(index, from, end)) < end)
+        index_walk_bucket(index, from++, sweep_found, port);
+}
+
 void
 store_sweep(struct store_port *port)
 {
     struct store *store = port->store;
     uint64_t buckets = index_buckets(store->index);
-    uint64_t share = buckets / 64 + 1, first;
+    /* A power of two, as buckets are: rounds begin where rounds end. */
+    uint64_t share = (buckets + 63) / 64, first;
 
+    if (share > SWEEP_MOST)
+        share = SWEEP_MOST;
     first = atomic_fetch_add_explicit(&store->sweep_bucket, share,
                                       memory_order_relaxed);
     /* A round begins: whoever still has an expiry says so again, and the round
@@ -99,7 +114,6 @@ store_sweep(struct store_port *port)
                      atomic_exchange(&store->has_expiry, false));
     if (!atomic_load_explicit(&store->is_round_due, memory_order_relaxed))
         return;
-    for (uint64_t i = 0; i < share; i++)
-        index_walk_bucket(store->index, (first + i) % buckets, sweep_found,
-                          port);
+    first %= buckets;
+    sweep(port, first, first + share);
 }

@@ -174,6 +174,27 @@ store_put_key(const struct store_put *put)
     return entry_key(put->entry);
 }
 
+/* Is the metadata there that this body belongs to? */
+static bool
+is_other_half(const struct entry *old, const struct store_terms *terms)
+{
+    return terms->is_half && terms->meta == NULL && old != NULL &&
+           !old->has_body && old->form == terms->form;
+}
+
+/* One entry, one expiry: that of the half that came first stands unless this
+ * one has its own. */
+static uint64_t
+expiry_of(const struct store *store, const struct store_terms *terms,
+          const struct entry *old, uint64_t now_ns)
+{
+    struct store_terms joined = *terms;
+
+    if (is_other_half(old, terms) && terms->expires_ns == 0)
+        joined.keep_expiry = true;
+    return store_expiry(store, &joined, old, now_ns);
+}
+
 /* What of the old entry goes on in the new one. */
 static void
 inherit(struct entry *entry, const struct entry *old,
@@ -181,8 +202,7 @@ inherit(struct entry *entry, const struct entry *old,
 {
     if (terms->meta != NULL)
         entry_set_meta(entry, terms->meta->bytes, terms->meta->size);
-    else if (terms->is_half && old != NULL && !old->has_body &&
-             old->form == terms->form && old->meta_size <= entry->meta_room)
+    else if (is_other_half(old, terms) && old->meta_size <= entry->meta_room)
         entry_set_meta(entry, entry_meta(old), old->meta_size);
 }
 
@@ -227,9 +247,7 @@ static bool
 is_awaited(const struct entry *entry, const struct entry *old,
            const struct store_terms *terms)
 {
-    return terms->is_half && terms->meta == NULL && old != NULL &&
-           !old->has_body && old->form == terms->form &&
-           old->meta_size > entry->meta_room;
+    return is_other_half(old, terms) && old->meta_size > entry->meta_room;
 }
 
 /* The body joins the metadata where that is. */
@@ -286,7 +304,7 @@ store_put_finish(struct store_port *port, struct store_put *put,
         store_put_cancel(port, put);
         return STATUS_UNMET;
     }
-    entry->expires_ns = store_expiry(store, terms, old, now_ns);
+    entry->expires_ns = expiry_of(store, terms, old, now_ns);
     if (is_awaited(entry, old, terms)) {
         join(port, part, old, put, entry->expires_ns);
     } else {

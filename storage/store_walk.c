@@ -4,9 +4,14 @@
 
 #include "base/clock.h"
 
+/* What one call does at most, so that it keeps nobody waiting: buckets of a
+ * table with little in it, and entries deleted. */
+#define BUCKETS_MOST (1u << 20)
+#define FLUSH_MOST   256u
+
 struct flush {
     struct store_port *port;
-    unsigned space;
+    unsigned space, count;
     uint64_t now_ns;
 };
 
@@ -15,18 +20,51 @@ flush_found(void *arg, struct part *part, struct entry *entry)
 {
     struct flush *flush = arg;
 
+    flush->count++;
     if (flush->space == STORE_ALL_SPACES || flush->space == entry->space)
         store_remove(flush->port, part, entry, flush->now_ns);
+}
+
+/* The next bucket with something in it, of those this call may look at; false
+ * (and *cursor where the next call goes on) when there is none. */
+static bool
+next_bucket(struct index *index, uint64_t *cursor, uint64_t end)
+{
+    *cursor = index_skip_empty(index, *cursor, end);
+    return *cursor < end;
+}
+
+static uint64_t
+end_of_share(const struct index *index, uint64_t cursor)
+{
+    uint64_t buckets = index_buckets(index);
+
+    return cursor < buckets && buckets - cursor > BUCKETS_MOST
+               ? cursor + BUCKETS_MOST
+               : buckets;
+}
+
+bool
+store_flush_some(struct store_port *port, unsigned space, uint64_t *cursor)
+{
+    struct index *index = port->store->index;
+    struct flush flush = {port, space, 0, clock_now_ns()};
+    uint64_t end = end_of_share(index, *cursor);
+
+    while (flush.count < FLUSH_MOST && next_bucket(index, cursor, end))
+        index_walk_bucket(index, (*cursor)++, flush_found, &flush);
+    return *cursor < index_buckets(index);
 }
 
 void
 store_flush(struct store_port *port, unsigned space)
 {
-    struct index *index = port->store->index;
-    struct flush flush = {port, space, clock_now_ns()};
+    uint64_t cursor = 0;
+    bool has_more;
 
-    for (uint64_t i = 0; i < index_buckets(index); i++)
-        index_walk_bucket(index, i, flush_found, &flush);
+    do
+        has_more = store_flush_some(port, space, &cursor);
+    while (has_more);
 }
 
 struct walk {
@@ -59,8 +97,9 @@ store_walk(struct store_port *port, uint64_t *cursor, unsigned least,
 {
     struct index *index = port->store->index;
     struct walk walk = {seen, arg, 0, clock_now_ns()};
+    uint64_t end = end_of_share(index, *cursor);
 
-    while (*cursor < index_buckets(index) && walk.count < least)
+    while (walk.count < least && next_bucket(index, cursor, end))
         index_walk_bucket(index, (*cursor)++, walk_found, &walk);
     if (*cursor >= index_buckets(index))
         *cursor = 0;

@@ -10,35 +10,67 @@ unit_programs = \
 	tests/unit/test_bench_simulate \
 	tests/unit/test_bench_trace \
 	tests/unit/test_bench_values \
+	tests/unit/test_chunk \
+	tests/unit/test_extent \
+	tests/unit/test_glob \
+	tests/unit/test_index \
+	tests/unit/test_lease \
 	tests/unit/test_log \
 	tests/unit/test_options \
 	tests/unit/test_options_finish \
 	tests/unit/test_options_sources \
+	tests/unit/test_policy \
+	tests/unit/test_pool \
 	tests/unit/test_proto_lm \
 	tests/unit/test_proto_object_name \
 	tests/unit/test_proto_resp \
 	tests/unit/test_proto_resp_words \
+	tests/unit/test_store_evict \
+	tests/unit/test_store_halves \
+	tests/unit/test_store_names \
+	tests/unit/test_store_put \
 	tests/unit/test_wire_url
 
 conformance_programs = \
+	tests/conformance/test_tiers \
 	tests/conformance/test_wires
 
 # Plain programs with threads, for ThreadSanitizer.
-race_programs =
+race_programs = \
+	tests/race/race_counters \
+	tests/race/race_pool \
+	tests/race/race_store
 
 # LLVMFuzzerTestOneInput() each.  Without --enable-fuzz they replay
 # tests/fuzz/corpus/NAME.
 fuzz_programs = \
 	tests/fuzz/fuzz_lm \
 	tests/fuzz/fuzz_options \
-	tests/fuzz/fuzz_resp
+	tests/fuzz/fuzz_resp \
+	tests/fuzz/fuzz_session
 
 # The real programs, from outside.  Exit status 77 is a skip.
 scenario_tests = \
-	tests/scenario/cli.py
+	tests/scenario/as_redis.py \
+	tests/scenario/cli.py \
+	tests/scenario/config.py \
+	tests/scenario/connections.py \
+	tests/scenario/cross_wire.py \
+	tests/scenario/halves.py \
+	tests/scenario/http_port.py \
+	tests/scenario/leases.py \
+	tests/scenario/lifecycle.py \
+	tests/scenario/limits.py \
+	tests/scenario/lm.py \
+	tests/scenario/redis_clients.py \
+	tests/scenario/redis_tools.sh \
+	tests/scenario/resp.py \
+	tests/scenario/review.py \
+	tests/scenario/transcripts.py
 
 # Those that measure time or memory, which a sanitizer makes meaningless.
-strict_scenario_tests =
+strict_scenario_tests = \
+	tests/scenario/memory.py
 
 # How they are built.  All take the same flags and libraries; which main() they
 # get depends on their kind, by variables of their targets.

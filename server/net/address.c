@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -124,6 +125,27 @@ is_served(const struct sockaddr_un *address)
     return is_served;
 }
 
+/* Takes a socket nobody serves out of the way, and nothing else. */
+static enum status
+clear_path(const struct sockaddr_un *address, char *why, size_t room)
+{
+    const char *path = address->sun_path;
+    struct stat file;
+
+    if (lstat(path, &file) != 0)
+        return STATUS_OK;
+    if (!S_ISSOCK(file.st_mode)) {
+        errno = EEXIST;
+        return fail("make a socket at", path, why, room);
+    }
+    if (is_served(address)) {
+        errno = EADDRINUSE;
+        return fail("listen on", path, why, room);
+    }
+    unlink(path);
+    return STATUS_OK;
+}
+
 enum status
 address_listen_unix(const char *path, int *fd_out, char *why, size_t room)
 {
@@ -136,11 +158,8 @@ address_listen_unix(const char *path, int *fd_out, char *why, size_t room)
         return STATUS_BAD_REQUEST;
     }
     memcpy(address.sun_path, path, strlen(path) + 1);
-    if (is_served(&address)) {
-        errno = EADDRINUSE;
-        return fail("listen on", path, why, room);
-    }
-    unlink(path);
+    if (clear_path(&address, why, room) != STATUS_OK)
+        return STATUS_IO;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return fail("make a socket for", path, why, room);

@@ -13,15 +13,19 @@ buffer_new(struct buffers *buffers, size_t size)
     uint8_t *buffer;
 
     assert(size >= BUFFER_SIZE);
-    if (atomic_fetch_add(&account->used, size) + size > most) {
+    if (atomic_fetch_add(&account->used, size) + size > most &&
+        buffers->used + size > BUFFERS_OWN) {
         atomic_fetch_sub(&account->used, size);
         return NULL;
     }
     if (size == BUFFER_SIZE && buffers->kept_count != 0)
-        return buffers->kept[--buffers->kept_count];
-    buffer = malloc(size);
+        buffer = buffers->kept[--buffers->kept_count];
+    else
+        buffer = malloc(size);
     if (buffer == NULL)
         atomic_fetch_sub(&account->used, size);
+    else
+        buffers->used += size;
     return buffer;
 }
 
@@ -29,6 +33,7 @@ void
 buffer_free(struct buffers *buffers, uint8_t *buffer, size_t size)
 {
     atomic_fetch_sub(&buffers->account->used, size);
+    buffers->used -= size;
     if (size == BUFFER_SIZE && buffers->kept_count < BUFFERS_KEPT)
         buffers->kept[buffers->kept_count++] = buffer;
     else

@@ -2,7 +2,9 @@
 /*
  * Buffers for heads and for replies that are not bodies.  Each worker keeps a
  * few of the common size at hand; all together they stay under
- * limits.head_memory.
+ * limits.head_memory.  What one worker's connections use up is no reason to
+ * turn another's away, which can not close those who did: BUFFERS_OWN bytes
+ * are each worker's beyond it.
  */
 #ifndef NET_BUFFERS_H
 #define NET_BUFFERS_H
@@ -13,6 +15,7 @@
 
 #define BUFFER_SIZE  16384u
 #define BUFFERS_KEPT 32u
+#define BUFFERS_OWN  (4u * BUFFER_SIZE)
 
 /* What all workers' buffers take. */
 struct buffer_account {
@@ -21,6 +24,7 @@ struct buffer_account {
 
 struct buffers {
     struct buffer_account *account;
+    uint64_t used; /* of the account, by this worker */
     unsigned kept_count;
     uint8_t *kept[BUFFERS_KEPT];
 };

@@ -101,10 +101,12 @@ connection_is_idle(const struct connection *connection)
 uint64_t
 connection_kept_since_ns(const struct connection *connection)
 {
-    if (connection->outbox.text != NULL &&
-        !outbox_is_empty(&connection->outbox))
+    if (connection->outbox.text == NULL && connection->input.buffer == NULL)
+        return 0;
+    /* Behind a reply that is not read, requests wait in the input. */
+    if (!outbox_is_empty(&connection->outbox))
         return connection->outbox.moved_ns;
-    return connection->input.buffer != NULL ? connection->head_since_ns : 0;
+    return connection->head_since_ns;
 }
 
 void

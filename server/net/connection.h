@@ -58,6 +58,8 @@ struct request {
     const char *complaint;     /* BAD_REQUEST: the error to answer with */
     uint32_t step;             /* of a request of many parts; 0 at first */
     struct argument_walk walk; /* RUNNING: the arguments still to answer */
+    int64_t tally;             /* EXISTS, DEL: what was counted so far */
+    uint64_t cursor;           /* FLUSHALL: how far it has come */
     int64_t lifetime;          /* SETEX, PSETEX: the argument before the body */
     uint8_t half, form;        /* RESP: what the PUT's name is (resp_put.c) */
 };
@@ -81,6 +83,7 @@ struct connection {
     bool is_in_turn; /* a turn is on the stack: done() only takes notes */
     enum counter_id end_reason; /* of a close that was asked for */
     uint32_t head_expected; /* bytes to ask for of a head; 0: all there are */
+    size_t head_least;      /* bytes it has at least; 0: not known */
     uint32_t turn_left;     /* bytes this turn may still move */
     uint64_t turn_until_ns; /* when it ends at the latest */
     bool must_go_on;        /* it ended with requests still in the input */
@@ -106,8 +109,8 @@ void connection_close(struct connection *, enum counter_id why);
 void connection_check(struct connection *, uint64_t now_ns);
 /* Nothing of a request is under way and all is sent. */
 bool connection_is_idle(const struct connection *);
-/* Since when it keeps a buffer for a head that is not whole or for output that
- * is not read; 0: it does not. */
+/* Since when it keeps a buffer for a head that is not whole, for output that
+ * is not read or for what waits behind that; 0: it does not. */
 uint64_t connection_kept_since_ns(const struct connection *);
 /* Close once what is under way has been answered. */
 void connection_finish(struct connection *);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -44,17 +45,19 @@ least_busy(const struct server *server)
     return least;
 }
 
-static void
+/* False when the first watching fails for lack of memory. */
+static bool
 watch_sockets(struct listener *listener, bool on)
 {
+    int failed = 0;
+
     for (unsigned i = 0; i < 2; i++) {
         if (listener->fd[i] < 0)
             continue;
-        if (on)
-            event_add(&listener->accept[i], NULL);
-        else
-            event_del(&listener->accept[i]);
+        failed |= on ? event_add(&listener->accept[i], NULL)
+                     : event_del(&listener->accept[i]);
     }
+    return failed == 0;
 }
 
 /* No descriptor or memory for one more: those who wait stay in the backlog,
@@ -161,7 +164,7 @@ on_end(evutil_socket_t number, short what, void *arg)
               roster_count(&server->roster));
     watch_sockets(listener, false);
     listener->drain_until_ns =
-        clock_now_ns() + server->options.limits_drain * NS_PER_MS;
+        clock_now_ns() + atomic_load(&server->limits.drain_ns);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_wake(server->workers[i]);
     event_add(&listener->drain, &soon);
@@ -177,7 +180,7 @@ on_hang_up(evutil_socket_t number, short what, void *arg)
     listener->reload(listener->server);
 }
 
-static void
+static enum status
 set_up(struct listener *listener)
 {
     struct event_base *base = listener->base;
@@ -191,10 +194,12 @@ set_up(struct listener *listener)
     evsignal_assign(&listener->terminate, base, SIGTERM, on_end, listener);
     evsignal_assign(&listener->interrupt, base, SIGINT, on_end, listener);
     evsignal_assign(&listener->hang_up, base, SIGHUP, on_hang_up, listener);
-    event_add(&listener->terminate, NULL);
-    event_add(&listener->interrupt, NULL);
-    event_add(&listener->hang_up, NULL);
-    watch_sockets(listener, true);
+    return event_add(&listener->terminate, NULL) == 0 &&
+                   event_add(&listener->interrupt, NULL) == 0 &&
+                   event_add(&listener->hang_up, NULL) == 0 &&
+                   watch_sockets(listener, true)
+               ? STATUS_OK
+               : STATUS_NO_SPACE;
 }
 
 enum status
@@ -219,11 +224,25 @@ listener_open(struct server *server, struct counters *counters,
         status = address_listen_unix(options->listen_unix, &listener->fd[1],
                                      why, room);
     if (status == STATUS_OK)
-        set_up(listener);
-    else
+        status = set_up(listener);
+    if (status != STATUS_OK)
         listener_close(&listener);
     *out = listener;
     return status;
+}
+
+/* A second SIGTERM must not kill what is being put away: the base gives the
+ * signals their old meanings back when it goes. */
+static void
+hold_signals(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
 void
@@ -231,6 +250,7 @@ listener_run(struct listener *listener, void (*reload)(struct server *))
 {
     listener->reload = reload;
     event_base_loop(listener->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    hold_signals();
 }
 
 void

@@ -17,6 +17,10 @@
 /* Replies are gathered up to here before they are sent. */
 #define TEXT_ENOUGH 12288u
 
+/* A head of up to this size is parsed again at each of its segments; a longer
+ * one when it may be whole. */
+#define SHORT_HEAD 4096u
+
 static enum step
 end(struct connection *connection, enum counter_id why)
 {
@@ -149,11 +153,22 @@ broken(struct connection *connection)
     return STEP_ON;
 }
 
+/* The parser has said how much is missing at least. */
+static enum step
+receive_more(struct connection *connection, const struct cursor *cursor)
+{
+    size_t size = input_size(&connection->input);
+
+    connection->head_least = size < SHORT_HEAD ? 0 : size + cursor->short_by;
+    return turn_receive(connection);
+}
+
 /* The request's head (or all of it) is there. */
 static enum step
 head_done(struct connection *connection)
 {
     connection->head_since_ns = 0;
+    connection->head_least = 0;
     if (connection->request.head.has_body)
         return turn_body_start(connection);
     connection->phase = PHASE_RUNNING;
@@ -171,11 +186,13 @@ step_head(struct connection *connection)
         return go_on_later(connection);
     if (connection->protocol == NULL && choose_wire(connection) == STEP_GONE)
         return STEP_GONE;
+    if (input_size(&connection->input) < connection->head_least)
+        return turn_receive(connection);
     cursor = input_cursor(&connection->input);
     switch (connection->protocol->read_request(&cursor, &connection->dialect,
                                                &connection->request.head)) {
     case PARSE_MORE:
-        return turn_receive(connection);
+        return receive_more(connection, &cursor);
     case PARSE_BROKEN:
         return broken(connection);
     case PARSE_DONE:
@@ -193,10 +210,12 @@ step_more(struct connection *connection)
 {
     struct cursor cursor = input_cursor(&connection->input);
 
+    if (input_size(&connection->input) < connection->head_least)
+        return turn_receive(connection);
     switch (
         connection->protocol->read_more(&cursor, &connection->request.head)) {
     case PARSE_MORE:
-        return turn_receive(connection);
+        return receive_more(connection, &cursor);
     case PARSE_BROKEN:
         return broken(connection);
     case PARSE_DONE:
@@ -308,8 +327,11 @@ settle(struct connection *connection)
         connection->head_since_ns = 0;
     else if (connection->head_since_ns == 0)
         connection->head_since_ns = clock_now_ns();
+    /* While a reply is being sent nothing is read, but few clients send then:
+     * reading is given up only where there is something to read. */
     watch_want(connection->watch,
-               !is_sending && !is_running && connection->phase != PHASE_WAITING,
+               !is_running && connection->phase != PHASE_WAITING &&
+                   !(is_sending && connection->may_read),
                is_sending || connection->must_go_on);
 }
 

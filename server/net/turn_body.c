@@ -34,6 +34,9 @@ turn_body_abandon(struct connection *connection, enum status why,
 {
     struct request *request = &connection->request;
 
+    struct key key = store_put_key(&request->put);
+
+    request_lose(connection, &key, why);
     store_put_cancel(connection->port, &request->put);
     request->has_put = false;
     count(connection->counters, counter, 1);
@@ -63,7 +66,7 @@ take_early_bytes(struct connection *connection)
 
 /* The PUT may begin, or may not. */
 static enum step
-put_started(struct connection *connection)
+put_started(struct connection *connection, const struct key *key)
 {
     struct request *request = &connection->request;
 
@@ -82,6 +85,7 @@ put_started(struct connection *connection)
         count(connection->counters, COUNTER_puts_no_space, 1);
         break;
     }
+    request_lose(connection, key, request->put.status);
     return drain(connection, request->put.status);
 }
 
@@ -92,8 +96,12 @@ on_put(struct store_put *put)
         (struct connection *)((char *)put -
                               offsetof(struct connection, request.put));
 
-    if (put_started(connection) != STEP_GONE)
-        turn_resume(connection);
+    struct key key = store_put_key(put);
+
+    (void)put_started(connection, &key);
+    if (put->status != STATUS_OK)
+        store_put_cancel(connection->port, put);
+    turn_resume(connection);
 }
 
 enum step
@@ -123,7 +131,7 @@ turn_body_start(struct connection *connection)
         worker_watch_deadline(connection->worker);
         return STEP_HELD;
     }
-    return put_started(connection);
+    return put_started(connection, &key);
 }
 
 /* Cuts the vectors to at most `most` bytes in all; returns their sum. */

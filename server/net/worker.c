@@ -78,7 +78,12 @@ watch_new(struct worker *worker, int fd, watch_ready_fn *ready, void *arg)
                  watch);
     event_assign(&watch->write, worker->base, fd, EV_WRITE | EV_PERSIST,
                  on_watch, watch);
-    watch_want(watch, true, false);
+    /* Only the first of a descriptor can fail: it makes room for all. */
+    if (event_add(&watch->read, NULL) != 0) {
+        free(watch);
+        return NULL;
+    }
+    watch->wants_read = true;
     return watch;
 }
 
@@ -236,7 +241,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
         store_sweep(worker->port);
 }
 
-static void
+static enum status
 watch_own(struct worker *worker)
 {
     struct timeval tick = {0, TICK_MS * 1000};
@@ -248,9 +253,11 @@ watch_own(struct worker *worker)
     event_assign(&worker->tick_event, worker->base, -1, EV_PERSIST, on_tick,
                  worker);
     event_assign(&worker->deadline_event, worker->base, -1, 0, on_port, worker);
-    event_add(&worker->inbox_event, NULL);
-    event_add(&worker->port_event, NULL);
-    event_add(&worker->tick_event, &tick);
+    return event_add(&worker->inbox_event, NULL) == 0 &&
+                   event_add(&worker->port_event, NULL) == 0 &&
+                   event_add(&worker->tick_event, &tick) == 0
+               ? STATUS_OK
+               : STATUS_NO_SPACE;
 }
 
 static struct event_base *
@@ -261,10 +268,10 @@ new_base(void)
 
     if (config == NULL)
         return NULL;
-    /* No other thread touches a worker's base: no locks.  Changes of interest
-     * are told to the kernel once a turn. */
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
-                                      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    /* No other thread touches a worker's base: no locks.  No change list: it
+     * would take a descriptor out of the epoll set after it was closed, when it
+     * may be another worker's already. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     base = event_base_new_with_config(config);
     event_config_free(config);
     return base;
@@ -287,11 +294,11 @@ worker_open(struct server *server, unsigned number, struct worker **out)
     worker->base = new_base();
     if (worker->inbox_fd < 0 || worker->base == NULL ||
         store_port_open(server->store, worker->counters, &worker->port) !=
-            STATUS_OK) {
+            STATUS_OK ||
+        watch_own(worker) != STATUS_OK) {
         worker_close(&worker);
         return STATUS_NO_SPACE;
     }
-    watch_own(worker);
     *out = worker;
     return STATUS_OK;
 }

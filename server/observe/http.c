@@ -102,6 +102,7 @@ on_metrics(struct evhttp_request *request, void *arg)
     struct http *http = arg;
     char *text = NULL;
     size_t size = 0;
+    bool is_whole;
     FILE *file;
 
     count(http->counters, COUNTER_http_requests, 1);
@@ -113,7 +114,12 @@ on_metrics(struct evhttp_request *request, void *arg)
         return;
     }
     metrics_write(http->server, file);
-    fclose(file);
+    is_whole = !ferror(file);
+    if (fclose(file) != 0 || !is_whole || text == NULL) {
+        free(text);
+        evhttp_send_error(request, HTTP_INTERNAL, NULL);
+        return;
+    }
     reply(request, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", text,
           size);
     free(text);
@@ -164,37 +170,48 @@ on_accept_error(struct evconnlistener *listener, void *arg)
         evconnlistener_disable(listener);
 }
 
-/* From here on evhttp closes the descriptor. */
+static const struct {
+    const char *path;
+    void (*answer)(struct evhttp_request *, void *);
+} pages[] = {{"/livez", on_live},
+             {"/readyz", on_ready},
+             {"/healthz", on_ready},
+             {"/metrics", on_metrics}};
+
+/* From here on evhttp closes the descriptor, which is then no longer *fd. */
 static enum status
-accept_on(struct http *http, int fd)
+accept_on(struct http *http, int *fd)
 {
     struct evhttp_bound_socket *bound =
-        evhttp_accept_socket_with_handle(http->evhttp, fd);
+        evhttp_accept_socket_with_handle(http->evhttp, *fd);
+    struct evconnlistener *listener;
 
     if (bound == NULL)
         return STATUS_NO_SPACE;
-    evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound),
-                                on_accept_error);
-    return STATUS_OK;
+    *fd = -1;
+    listener = evhttp_bound_socket_get_listener(bound);
+    evconnlistener_set_error_cb(listener, on_accept_error);
+    /* It is enabled, unless that failed without a word. */
+    return evconnlistener_enable(listener) == 0 ? STATUS_OK : STATUS_NO_SPACE;
 }
 
 static enum status
-set_up(struct http *http, int fd)
+set_up(struct http *http, int *fd)
 {
     http->stop_event =
         event_new(http->base, http->stop_fd, EV_READ, on_stop, http);
     http->evhttp = evhttp_new(http->base);
-    if (http->stop_event == NULL || http->evhttp == NULL)
+    if (http->stop_event == NULL || http->evhttp == NULL ||
+        event_add(http->stop_event, NULL) != 0)
         return STATUS_NO_SPACE;
-    event_add(http->stop_event, NULL);
     evhttp_set_max_headers_size(http->evhttp, HEADERS_MAX);
     evhttp_set_max_body_size(http->evhttp, BODY_MAX);
     evhttp_set_timeout(http->evhttp, TIMEOUT_S);
-    evhttp_set_cb(http->evhttp, "/livez", on_live, http);
-    evhttp_set_cb(http->evhttp, "/readyz", on_ready, http);
-    evhttp_set_cb(http->evhttp, "/healthz", on_ready, http);
-    evhttp_set_cb(http->evhttp, "/metrics", on_metrics, http);
     evhttp_set_gencb(http->evhttp, on_other, http);
+    for (unsigned i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+        if (evhttp_set_cb(http->evhttp, pages[i].path, pages[i].answer, http) !=
+            0)
+            return STATUS_NO_SPACE;
     return accept_on(http, fd);
 }
 
@@ -216,9 +233,10 @@ http_open(struct server *server, struct counters *counters, struct http **out,
     status = address_listen(address, &fd, http->address, why, room);
     if (status == STATUS_OK) {
         status = http->stop_fd < 0 || http->base == NULL ? STATUS_NO_SPACE
-                                                         : set_up(http, fd);
+                                                         : set_up(http, &fd);
         if (status != STATUS_OK) {
-            close(fd);
+            if (fd >= 0)
+                close(fd);
             snprintf(why, room, "can not serve HTTP on %s: out of memory",
                      address);
         }

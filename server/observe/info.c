@@ -154,16 +154,27 @@ static const struct {
     {"keyspace", "Keyspace", write_keyspace},
 };
 
-void
-info_write(struct server *server, const struct bytes *section, FILE *file)
+#define SECTIONS (sizeof(sections) / sizeof(sections[0]))
+
+uint32_t
+info_section(const struct bytes *name)
 {
-    bool is_all = section == NULL || argument_is(section, "all") ||
-                  argument_is(section, "everything") ||
-                  argument_is(section, "default");
+    if (argument_is(name, "all") || argument_is(name, "everything") ||
+        argument_is(name, "default"))
+        return INFO_ALL;
+    for (unsigned i = 0; i < SECTIONS; i++)
+        if (argument_is(name, sections[i].name))
+            return 1u << i;
+    return 0;
+}
+
+void
+info_write(struct server *server, uint32_t wanted, FILE *file)
+{
     bool is_first = true;
 
-    for (unsigned i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-        if (!is_all && !argument_is(section, sections[i].name))
+    for (unsigned i = 0; i < SECTIONS; i++) {
+        if ((wanted & 1u << i) == 0)
             continue;
         fprintf(file, "%s# %s\r\n", is_first ? "" : "\r\n", sections[i].title);
         sections[i].write(server, file);

@@ -10,8 +10,11 @@
 
 struct server;
 
-/* One section by its name, any case, or (NULL, "all", "everything",
- * "default") all of them; an unknown one writes nothing. */
-void info_write(struct server *, const struct bytes *section, FILE *);
+#define INFO_ALL UINT32_MAX
+/* The bit of a section by its name, any case; INFO_ALL for "all",
+ * "everything" and "default"; 0 for an unknown one. */
+uint32_t info_section(const struct bytes *name);
+/* Each of these sections once, however often it was asked for. */
+void info_write(struct server *, uint32_t wanted, FILE *);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define WORD_MAX   64u
@@ -110,6 +111,19 @@ answer_not_integer(struct connection *connection)
 {
     return answer_error(connection,
                         "ERR value is not an integer or out of range");
+}
+
+bool
+answer_text_end(FILE *file, char **text)
+{
+    bool is_whole = !ferror(file);
+
+    is_whole = fclose(file) == 0 && is_whole && *text != NULL;
+    if (!is_whole) {
+        free(*text);
+        *text = NULL;
+    }
+    return is_whole;
 }
 
 enum run

@@ -5,6 +5,9 @@
 
 #include "server/request/request.h"
 
+#include <stdbool.h>
+#include <stdio.h>
+
 /* Each puts one reply into the outbox: DONE, or CLOSE where there was no
  * memory for it. */
 enum run answer_simple(struct connection *, const char *text);
@@ -21,6 +24,9 @@ enum run answer_arity(struct connection *, const char *command);
 enum run answer_not_integer(struct connection *);
 /* The precision of "%.*s" for a peer's own word, said again in an error. */
 int answer_shown(const struct bytes *word);
+/* Closes what open_memstream() gave.  False, and *text freed, when memory ran
+ * out on the way: some of the text is missing. */
+bool answer_text_end(FILE *, char **text);
 /* A part of a value: takes the reference, counts the bytes. */
 enum run answer_body(struct connection *, struct chunk *, uint32_t offset,
                      uint32_t size);

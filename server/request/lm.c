@@ -8,7 +8,8 @@
 #include "server/server.h"
 
 /* What LIST answers with at most; longer lists end with a whole name. */
-#define LIST_MAX (1u << 20)
+#define LIST_MAX  (1u << 20)
+#define LIST_STEP 256u
 
 static struct store_name
 name_of(const struct key *key)
@@ -29,6 +30,17 @@ lm_body_key(struct connection *connection, struct key *key_out)
         return STATUS_BAD_REQUEST;
     *key_out = key_make(KEY_OBJECT, 0, name->at, (uint16_t)name->size);
     return STATUS_OK;
+}
+
+/* Both that an EXISTS or a GET may find. */
+void
+lm_lose(struct connection *connection, const struct key *key)
+{
+    struct key plain = key_make(KEY_PLAIN, key->space, key->bytes, key->size);
+    struct store_name object_name = name_of(key), plain_name = name_of(&plain);
+
+    store_drop(connection->port, &object_name);
+    store_drop(connection->port, &plain_name);
 }
 
 static enum run
@@ -117,8 +129,9 @@ run_exists(struct connection *connection, const struct key *key)
 }
 
 struct list {
-    struct cursor *out; /* NULL: only add up */
+    struct cursor *out;
     size_t size;
+    bool is_full;
 };
 
 static void
@@ -128,13 +141,14 @@ on_listed(void *arg, const struct store_seen *seen)
     size_t size = seen->key.size + (list->size == 0 ? 0u : 1u);
 
     if (seen->key.kind != KEY_OBJECT || seen->key.space != 0 ||
-        !seen->has_body || !seen->has_meta || list->size + size > LIST_MAX)
+        !seen->has_body || !seen->has_meta)
         return;
-    if (list->out != NULL) {
-        if (list->size != 0)
-            (void)cursor_put(list->out, "\n", 1);
-        (void)cursor_put(list->out, seen->key.bytes, seen->key.size);
-    }
+    list->is_full = list->is_full || list->size + size > LIST_MAX;
+    if (list->is_full)
+        return;
+    if (list->size != 0)
+        (void)cursor_put(list->out, "\n", 1);
+    (void)cursor_put(list->out, seen->key.bytes, seen->key.size);
     list->size += size;
 }
 
@@ -145,7 +159,7 @@ run_list(struct connection *connection)
     struct reply_head head = {.verb = VERB_LIST,
                               .dialect = connection->dialect};
     struct cursor out, names;
-    struct list list = {NULL, 0};
+    struct list list = {&names, 0, false};
     uint64_t at = 0;
 
     if (connection->dialect != LM_V0)
@@ -155,8 +169,9 @@ run_list(struct connection *connection)
     /* The names go where they will stand, behind a head of known size. */
     names = out;
     names.at += lm_reply_size(LM_V0);
-    list.out = &names;
-    store_walk(connection->port, &at, UINT32_MAX, on_listed, &list);
+    do
+        store_walk(connection->port, &at, LIST_STEP, on_listed, &list);
+    while (at != 0 && !list.is_full);
     head.body_size = list.size;
     (void)connection->protocol->write_reply(&out, &head);
     out.at += list.size;

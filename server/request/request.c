@@ -64,6 +64,8 @@ request_begin(struct connection *connection)
     assert(!request->has_put);
     request->refusal = STATUS_OK;
     request->step = 0;
+    request->tally = 0;
+    request->cursor = 0;
     if (is_lm(connection))
         count(connection->counters, lm_counter(request->head.verb), 1);
     else if (request->head.argument_count != 0)
@@ -75,6 +77,16 @@ request_body_key(struct connection *connection, struct key *key_out)
 {
     return is_lm(connection) ? lm_body_key(connection, key_out)
                              : resp_body_key(connection, key_out);
+}
+
+void
+request_lose(struct connection *connection, const struct key *key,
+             enum status why)
+{
+    if (is_lm(connection))
+        lm_lose(connection, key);
+    else
+        resp_lose(connection, key, why);
 }
 
 enum run

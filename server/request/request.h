@@ -22,6 +22,10 @@ void request_begin(struct connection *);
  * it (an argument that is too long, a key too long, a failed MSET). */
 enum status request_body_key(struct connection *, struct key *key_out) MUST_USE;
 
+/* A body will not be kept, for this reason.  Whoever sent it may never hear of
+ * that, and then must not be given what it was to replace. */
+void request_lose(struct connection *, const struct key *, enum status why);
+
 /* The whole request is there: performs it. */
 enum run request_run(struct connection *) MUST_USE;
 
@@ -44,8 +48,10 @@ void request_count_exists(struct connection *, enum status);
 
 /* The wires. */
 enum status lm_body_key(struct connection *, struct key *key_out) MUST_USE;
+void lm_lose(struct connection *, const struct key *);
 enum run lm_run(struct connection *) MUST_USE;
 enum status resp_body_key(struct connection *, struct key *key_out) MUST_USE;
+void resp_lose(struct connection *, const struct key *, enum status why);
 enum run resp_run(struct connection *) MUST_USE;
 
 #endif

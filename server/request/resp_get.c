@@ -51,13 +51,15 @@ resp_mget(struct connection *connection, struct resp_call *call)
         request->walk = call->arguments;
         request->step = 1;
     }
-    while (argument_next(&request->walk, &argument)) {
+    for (unsigned i = 0; i < KEYS_AT_ONCE; i++) {
+        if (!argument_next(&request->walk, &argument))
+            return RUN_DONE;
         if (answer_value(connection, &argument) == RUN_CLOSE)
             return RUN_CLOSE;
         if (connection->outbox.body != NULL)
-            return RUN_AGAIN;
+            break;
     }
-    return RUN_DONE;
+    return RUN_AGAIN;
 }
 
 /* Redis's ends: negative ones count from behind, both are inclusive. */

@@ -6,26 +6,36 @@
 #include "server/request/resp_name.h"
 #include "server/request/resp_request.h"
 
+typedef enum status key_fn(struct connection *, const struct bytes *);
+
+/* How many keys there were; so many keys that others would wait are gone
+ * through with pauses. */
+static enum run
+count_keys(struct connection *connection, struct resp_call *call, key_fn *each)
+{
+    struct request *request = &connection->request;
+    struct bytes argument;
+
+    if (request->step++ == 0)
+        request->walk = call->arguments;
+    for (unsigned i = 0; i < KEYS_AT_ONCE; i++) {
+        if (!argument_next(&request->walk, &argument))
+            return answer_integer(connection, request->tally);
+        request->tally += each(connection, &argument) == STATUS_OK;
+    }
+    return RUN_AGAIN;
+}
+
 enum run
 resp_exists_many(struct connection *connection, struct resp_call *call)
 {
-    struct bytes argument;
-    int64_t found = 0;
-
-    while (argument_next(&call->arguments, &argument))
-        found += resp_exists(connection, &argument) == STATUS_OK;
-    return answer_integer(connection, found);
+    return count_keys(connection, call, resp_exists);
 }
 
 enum run
 resp_del(struct connection *connection, struct resp_call *call)
 {
-    struct bytes argument;
-    int64_t dropped = 0;
-
-    while (argument_next(&call->arguments, &argument))
-        dropped += resp_drop(connection, &argument) == STATUS_OK;
-    return answer_integer(connection, dropped);
+    return count_keys(connection, call, resp_drop);
 }
 
 enum run

@@ -109,6 +109,23 @@ retire_object(struct connection *connection, const struct key *plain)
     }
 }
 
+/* SETNX replaces nothing, and an error tells of what is too big. */
+void
+resp_lose(struct connection *connection, const struct key *key, enum status why)
+{
+    struct request *request = &connection->request;
+    struct store_name name = {*key, STORE_ANY_FORM, PART_BODY};
+
+    if (why == STATUS_TOO_BIG ||
+        request->head.command->id == RESP_COMMAND_SETNX)
+        return;
+    if (key->kind == KEY_PLAIN)
+        retire_object(connection, key);
+    else
+        name.forms = (uint8_t)(1u << FORM_LM | 1u << request->form);
+    store_drop(connection->port, &name);
+}
+
 /* SET of a name in `metadata` whose value is LMCache's. */
 static enum status
 finish_metadata(struct connection *connection, struct store_terms terms)
@@ -368,13 +385,15 @@ find_previous(struct connection *connection, struct store_get *get,
 
 /* SET ... GET answers with what was there before. */
 static enum run
-answer_previous(struct connection *connection, const struct store_get *get,
+answer_previous(struct connection *connection, struct store_get *get,
                 enum store_part part)
 {
     if (get->status != STATUS_OK)
         return answer_null(connection);
-    if (part == PART_META)
+    if (part == PART_META) {
+        chunk_drop(&get->transfer.chunk);
         return answer_bulk(connection, get->meta.bytes, get->meta.size);
+    }
     return answer_body(connection, get->transfer.chunk, 0,
                        get->transfer.chunk->size);
 }

@@ -13,6 +13,10 @@ struct resp_call {
     uint32_t count; /* of arguments behind the name */
 };
 
+/* Of a command with many keys, those looked up before others may have their
+ * turn. */
+#define KEYS_AT_ONCE 64u
+
 typedef enum run resp_handler(struct connection *, struct resp_call *);
 
 /* resp_put.c */

@@ -19,7 +19,9 @@ static const struct {
     {RESP_FLAG_NOSCRIPT, "noscript"}, {RESP_FLAG_LOADING, "loading"},
     {RESP_FLAG_STALE, "stale"},       {RESP_FLAG_FAST, "fast"},
 };
-#define FLAG_WORDS (sizeof(flag_words) / sizeof(flag_words[0]))
+#define PATTERNS_MAX 64u
+#define PATTERN_MAX  128u
+#define FLAG_WORDS   (sizeof(flag_words) / sizeof(flag_words[0]))
 
 static void
 write_flags(struct cursor *out, uint8_t dialect, unsigned flags)
@@ -132,15 +134,16 @@ resp_info(struct connection *connection, struct resp_call *call)
     FILE *file = open_memstream(&text, &size);
     struct cursor out;
     struct bytes section;
+    uint32_t wanted = call->count == 0 ? INFO_ALL : 0;
     enum run run = RUN_CLOSE;
 
     if (file == NULL)
         return RUN_CLOSE;
-    if (call->count == 0)
-        info_write(connection->server, NULL, file);
     while (argument_next(&call->arguments, &section))
-        info_write(connection->server, &section, file);
-    fclose(file);
+        wanted |= info_section(&section);
+    info_write(connection->server, wanted, file);
+    if (!answer_text_end(file, &text))
+        return RUN_CLOSE;
     if (request_text(connection, size + 64, &out) == STATUS_OK) {
         (void)resp_verbatim(&out, connection->dialect, text, size);
         request_text_done(connection, &out);
@@ -184,6 +187,20 @@ collect(const struct server *server, struct setting *settings)
     return count + 1;
 }
 
+/* Every pattern is matched with every name at once, while others wait. */
+static bool
+are_short(struct argument_walk arguments)
+{
+    struct bytes pattern;
+
+    if (arguments.left > PATTERNS_MAX)
+        return false;
+    while (argument_next(&arguments, &pattern))
+        if (pattern.size > PATTERN_MAX)
+            return false;
+    return true;
+}
+
 static bool
 is_asked_for(struct argument_walk arguments, const char *name)
 {
@@ -207,6 +224,11 @@ resp_config(struct connection *connection, struct resp_call *call)
         return answer_error(connection, "ERR CONFIG takes GET here: the "
                                         "configuration is changed in its file "
                                         "and by SIGHUP");
+    if (!are_short(call->arguments))
+        return answer_error(connection,
+                            "ERR CONFIG GET takes at most %u patterns of %u "
+                            "bytes",
+                            PATTERNS_MAX, PATTERN_MAX);
     count = collect(connection->server, settings);
     for (unsigned i = 0; i < count; i++)
         asked += is_asked_for(call->arguments, settings[i].name);

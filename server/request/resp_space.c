@@ -13,12 +13,20 @@
 #define COUNT_DEFAULT 10
 #define COUNT_MAX     1000
 #define NAME_MAX_SIZE (KEY_SIZE_MAX + 16u)
+/* A SCAN ends early, as it always may, before it keeps others waiting: by bytes
+ * of names found and by bytes of names times those of the pattern. */
+#define BYTES_ENOUGH (64u << 10)
+#define WORK_ENOUGH  (8u << 20)
+/* A name is matched under a lock. */
+#define PATTERN_MAX 1024u
 
 struct scan {
     struct connection *connection;
     struct bytes pattern;
     bool has_pattern, has_other_type;
     unsigned count;
+    unsigned seen; /* entries */
+    size_t work, found_bytes;
     uint64_t cursor;
     FILE *found; /* the names as bulks, in memory */
     uint32_t found_count;
@@ -29,8 +37,10 @@ note(struct scan *scan, const void *bytes, size_t size)
 {
     struct bytes name = {bytes, size};
 
+    scan->work += size * scan->pattern.size;
     if (scan->has_pattern && !glob_matches(&scan->pattern, &name))
         return;
+    scan->found_bytes += size;
     fprintf(scan->found, "$%zu\r\n", size);
     fwrite(bytes, 1, size, scan->found);
     fputs("\r\n", scan->found);
@@ -56,6 +66,7 @@ on_seen(void *arg, const struct store_seen *seen)
 {
     struct scan *scan = arg;
 
+    scan->seen++;
     if (seen->key.space != scan->connection->space || scan->has_other_type)
         return;
     if (seen->key.kind == KEY_PLAIN || seen->form == FORM_LM) {
@@ -82,6 +93,8 @@ read_scan(struct scan *scan, struct resp_call *call)
         if (!argument_next(&call->arguments, &value))
             return "ERR syntax error";
         if (argument_is(&word, "MATCH")) {
+            if (value.size > PATTERN_MAX)
+                return "ERR pattern longer than 1024 bytes";
             scan->pattern = value;
             scan->has_pattern = true;
         } else if (argument_is(&word, "COUNT")) {
@@ -117,6 +130,25 @@ answer_scan(struct connection *connection, const struct scan *scan,
     return RUN_DONE;
 }
 
+static bool
+is_wanting(const struct scan *scan)
+{
+    return scan->seen < scan->count && scan->found_bytes < BYTES_ENOUGH &&
+           scan->work < WORK_ENOUGH;
+}
+
+static void
+walk(struct scan *scan)
+{
+    unsigned before;
+
+    /* An empty stretch is not gone on with either. */
+    do {
+        before = scan->seen;
+        store_walk(scan->connection->port, &scan->cursor, 1, on_seen, scan);
+    } while (scan->cursor != 0 && scan->seen != before && is_wanting(scan));
+}
+
 enum run
 resp_scan(struct connection *connection, struct resp_call *call)
 {
@@ -131,8 +163,9 @@ resp_scan(struct connection *connection, struct resp_call *call)
     scan.found = open_memstream(&found, &size);
     if (scan.found == NULL)
         return RUN_CLOSE;
-    store_walk(connection->port, &scan.cursor, scan.count, on_seen, &scan);
-    fclose(scan.found);
+    walk(&scan);
+    if (!answer_text_end(scan.found, &found))
+        return RUN_CLOSE;
     run = answer_scan(connection, &scan, found, size);
     free(found);
     return run;
@@ -156,8 +189,11 @@ resp_flush(struct connection *connection, struct resp_call *call)
         ((!argument_is(&word, "ASYNC") && !argument_is(&word, "SYNC")) ||
          call->count > 1))
         return answer_syntax(connection);
-    store_flush(connection->port, call->command->id == RESP_COMMAND_FLUSHALL
-                                      ? STORE_ALL_SPACES
-                                      : connection->space);
+    if (store_flush_some(connection->port,
+                         call->command->id == RESP_COMMAND_FLUSHALL
+                             ? STORE_ALL_SPACES
+                             : connection->space,
+                         &connection->request.cursor))
+        return RUN_AGAIN;
     return answer_ok(connection);
 }

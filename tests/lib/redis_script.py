@@ -3,7 +3,10 @@
 
     SCRIPT          in this order, from an empty server on: the same replies
     ON_PURPOSE      (command, reply, why): where the reply is another
+    RandomCommands  more of them, by chance
 """
+import random
+
 BINARY = bytes(range(256))
 
 # One command a line, told apart at spaces; a list where an argument has spaces,
@@ -258,10 +261,6 @@ SCAN 0 COUNT 0
 SCAN 0 COUNT -1
 SCAN 0 nonsense
 SCAN 0 nonsense x
-SCAN 0
-SET k v
-SCAN 0 TYPE list COUNT 100000
-SCAN 0 MATCH no* COUNT 100000
 MEMORY
 MEMORY USAGE nothing
 CLIENT
@@ -366,6 +365,9 @@ SCRIPT = [line.split(" ") for line in LINES.strip().split("\n")] + LISTS
 ON_PURPOSE = [
     (["SCAN", "-1"], b"-ERR invalid cursor\r\n",
      "a cursor is one that SCAN gave"),
+    (["SCAN", "0", "MATCH", "x" * 1025],
+     b"-ERR pattern longer than 1024 bytes\r\n",
+     "a name is matched while others wait"),
     (["READONLY"], b"+OK\r\n", "this node answers for any key"),
     (["READWRITE"], b"+OK\r\n", "this node answers for any key"),
     (["ASKING"], b"+OK\r\n", "this node answers for any key"),
@@ -393,6 +395,9 @@ ON_PURPOSE = [
     (["EXPIRE", "nothing", 2305843010],
      b"-ERR invalid expire time in 'expire' command\r\n",
      "time is counted in nanoseconds: 73 years are the most"),
+    (["SET", "n", "v", "PXAT", 9223372036854775807],
+     b"-ERR invalid expire time in 'set' command\r\n",
+     "time is counted in nanoseconds: 292 years are the most"),
     (["SET", "k" * 4097, "v"], b"-ERR key longer than limits.key\r\n",
      "keys have a limit here"),
     (["GET", "k" * 4097], b"$-1\r\n", "no such key can be there"),
@@ -408,3 +413,47 @@ ON_PURPOSE = [
     (["SUBSCRIBE", "a"], b"-ERR unknown command 'SUBSCRIBE', with args "
      b"beginning with: 'a' \r\n", "no publishing"),
 ]
+
+
+class RandomCommands:
+    """Commands over few keys, right and wrong, whose replies depend on nothing
+    but the commands before them: lifetimes are long or over."""
+
+    KEYS = ["a", "b", "c", "", "d" * 50]
+    VALUES = [b"", b"x", b"hello", b"\0\r\n", b"y" * 5000, b"z" * 70000]
+    NUMBERS = ["0", "1", "-1", "5", "100", "-9223372036854775808",
+               "9223372036854775807", "abc", "1.5", "", " 1", "00", "-0"]
+    WORDS = ["NX", "XX", "KEEPTTL", "GET", "get", "nonsense", "EX", "100000",
+             "PX", "500000"]
+    SHAPES = [
+        "SET key value", "SET key value word", "SET key value word word",
+        "SET key value word word word", "SET key value EX life",
+        "SET key value life PX", "SET key value EXAT life", "GET key",
+        "GETRANGE key number number", "EXPIRE key life",
+        "EXPIRE key life condition", "EXPIRE key life condition condition",
+        "PERSIST key", "MSET key value", "MSET key value key value",
+        "MSET key value key", "MGET key key key", "MGET key",
+        "EXISTS key key", "DEL key", "UNLINK key key", "SETEX key life value",
+        "PSETEX key life value", "SETNX key value", "STRLEN key", "TYPE key",
+        "SELECT space", "FLUSHDB", "PING", "ECHO word", "RESET", "HELLO 2",
+        "HELLO 3", "GET key key", "SET key", "SETEX key key", "DEL", "MGET",
+        "getrange key number", "nonsense key", "key",
+    ]
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.words = {
+            "key": lambda: self.random.choice(self.KEYS),
+            "value": lambda: self.random.choice(self.VALUES),
+            "number": lambda: self.random.choice(self.NUMBERS),
+            "word": lambda: self.random.choice(self.WORDS),
+            "life": lambda: self.random.choice(
+                [str(self.random.randrange(10 ** 5, 10 ** 8)), "0", "-1",
+                 "abc"]),
+            "condition": lambda: self.random.choice(["NX", "XX", "GT", "LT"]),
+            "space": lambda: self.random.choice(["0", "1", "2", "-1", "x"]),
+        }
+
+    def next(self):
+        return [self.words.get(word, lambda: word)()
+                for word in self.random.choice(self.SHAPES).split()]

@@ -166,8 +166,10 @@ value_store(struct store_port *port, const struct key *key, uint32_t size,
         status = value_await(port, &value);
     else
         status = value.put.status;
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
+        store_put_cancel(port, &value.put);
         return status;
+    }
     if (store_put_copy(port, &value.put, "", 0) != STATUS_OK ||
         value_receive(port, &value, seed, size) != STATUS_OK) {
         store_put_cancel(port, &value.put);

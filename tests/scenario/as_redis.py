@@ -11,7 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
-from redis_script import ON_PURPOSE, SCRIPT  # noqa: E402
+from redis_script import ON_PURPOSE, SCRIPT, RandomCommands  # noqa: E402
 from resp_client import Redis, RespClient, bulk  # noqa: E402
 from server import Server  # noqa: E402
 
@@ -69,6 +69,20 @@ class AsRedisTest(WithServer):
     def test_resp3_replies_are_those_of_redis(self):
         self.compare(3)
 
+    def test_commands_by_chance_get_the_replies_of_redis(self):
+        for seed in range(4):
+            commands = RandomCommands(seed)
+            ours, theirs = self.pair()
+            self.client.ask(b"+OK\r\n", "FLUSHALL")
+            for number in range(1500):
+                command = commands.next()
+                got, wanted = ours.call(*command), theirs.call(*command)
+                if command[0] != "HELLO":
+                    self.assertTrue(got == wanted,
+                                    f"seed {seed}, command {number}: "
+                                    f"{str(command)[:200]}: {got[:200]}, "
+                                    f"redis: {wanted[:200]}")
+
     def test_replies_that_differ_do_so_on_purpose(self):
         _, theirs = self.pair()
         for command, reply, why in ON_PURPOSE:
@@ -125,6 +139,7 @@ class AsRedisTest(WithServer):
                              pattern)
         self.assertEqual(sorted(ours.scan(count=1)), sorted(ours.scan()))
         self.assertEqual(len(ours.scan("TYPE", "string")), len(names))
+        self.assertEqual(ours.scan("TYPE", "list"), [])
         self.assertEqual(ours.value("DBSIZE"), theirs.value("DBSIZE"))
 
     def test_commands_are_described_as_redis_describes_them(self):

@@ -28,13 +28,12 @@ class CrossWireTest(unittest.TestCase):
     def setUpClass(cls):
         cls.server = cls.enterClassContext(
             Server(dram_size="256MiB", lease_ms=0))
-        port = cls.server.data_port
-        cls.resp = cls.enterClassContext(RespClient(port))
-        cls.lms = {generation: cls.enterClassContext(LmClient(port, generation))
-                   for generation in GENERATIONS}
-        cls.lm = cls.lms[V1]
 
     def setUp(self):
+        port = self.server.data_port
+        self.resp = self.enterContext(RespClient(port))
+        self.lms = {generation: self.enterContext(LmClient(port, generation))
+                    for generation in GENERATIONS}
         self.ask(b"+OK\r\n", "FLUSHALL")
 
     def ask(self, reply, *arguments):

@@ -52,17 +52,12 @@ class LmTest(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
-    def each_generation(self):
-        for generation in GENERATIONS:
-            with self.subTest(generation=generation.name):
-                yield generation
-
     def hit(self, generation, body, shape):
         """The head of a hit; v0 has nothing to say a shape with."""
         return lm.reply(generation, lm.OK, len(body), shape)
 
     def test_what_is_put_is_got_and_its_shape_said_again(self):
-        for generation in self.each_generation():
+        for generation in GENERATIONS:
             client = self.client(generation)
             for number, key in enumerate(KEYS):
                 body = noise(key, 100 + number)
@@ -86,7 +81,7 @@ class LmTest(unittest.TestCase):
                                                     shape))
 
     def test_bodies_of_any_size_come_back_whole(self):
-        for generation in self.each_generation():
+        for generation in GENERATIONS:
             client = self.client(generation)
             for size in SIZES:
                 client.put(f"size@{size}", noise(size, size))
@@ -117,7 +112,7 @@ class LmTest(unittest.TestCase):
             self.resp.ask(b"+OK\r\n", "FLUSHALL")
 
     def test_a_put_has_no_reply_and_an_exist_behind_it_sees_it(self):
-        for generation in self.each_generation():
+        for generation in GENERATIONS:
             client = self.client(generation)
             for round_ in range(20):
                 key = f"k{round_}"
@@ -128,7 +123,7 @@ class LmTest(unittest.TestCase):
                 self.assertEqual(client.head(), lm.reply(generation, lm.OK))
 
     def test_a_second_put_replaces_the_first(self):
-        for generation in self.each_generation():
+        for generation in GENERATIONS:
             client = self.client(generation)
             client.put("k", b"first")
             client.put("k", b"the second one", lm.Shape(3, 4, 5, 6, 7, 8))
@@ -146,14 +141,14 @@ class LmTest(unittest.TestCase):
         misses = {V0: "9001000000000000",
                   EXP: "9001000000000000010000000200" + "00" * 18,
                   V1: "9001000000000000010000000200" + "00" * 22}
-        for generation in self.each_generation():
+        for generation in GENERATIONS:
             client = self.client(generation)
             for command in (lm.GET, lm.EXIST):
                 self.assertEqual(client.ask(command, "nothing").hex(),
                                  misses[generation])
 
     def test_health_and_exist_say_yes_in_the_same_bytes(self):
-        for generation in self.each_generation():
+        for generation in GENERATIONS:
             client = self.client(generation)
             client.put("k", b"v")
             self.assertEqual(client.ask(lm.EXIST, "k"),
@@ -162,6 +157,19 @@ class LmTest(unittest.TestCase):
                              lm.reply(generation, lm.OK))
             self.assertEqual(client.ask(lm.HEALTH, "k"),
                              lm.reply(generation, lm.OK))
+
+    def test_any_request_may_be_a_connections_first(self):
+        for generation in GENERATIONS:
+            self.assertEqual(self.client(generation).ask(lm.HEALTH),
+                             lm.reply(generation, lm.OK))
+            self.assertEqual(self.client(generation).ask(lm.EXIST, "k"),
+                             lm.reply(generation, lm.FAIL))
+            client = self.client(generation)
+            client.send(lm.LIST, "")
+            if generation is V0:
+                self.assertEqual(client.head(), lm.reply(V0, lm.OK))
+            self.assertEqual(client.ask(lm.GET, "k"),
+                             lm.reply(generation, lm.FAIL))
 
     def test_list_answers_the_oldest_clients_only(self):
         old = self.client(V0)
@@ -178,7 +186,7 @@ class LmTest(unittest.TestCase):
                              lm.reply(generation, lm.OK))
 
     def test_a_head_may_arrive_split_at_every_byte(self):
-        for generation in self.each_generation():
+        for generation in GENERATIONS:
             key = "/models/m@1@0@-ff@half"
             put = lm.request(generation, lm.PUT, key, 3, lm.KV_SHAPE) + b"abc"
             get = lm.request(generation, lm.GET, key)
@@ -195,7 +203,7 @@ class LmTest(unittest.TestCase):
                     self.assertEqual(client.body(3), b"abc")
 
     def test_several_heads_in_one_segment_are_answered_in_order(self):
-        for generation in self.each_generation():
+        for generation in GENERATIONS:
             client = self.client(generation)
             stream, wanted = b"", b""
             for number in range(40):
@@ -254,7 +262,7 @@ class LmTest(unittest.TestCase):
     def test_a_body_too_large_is_drained_and_the_framing_kept(self):
         size = 65 << 20
         before = self.resp.info()
-        for generation in self.each_generation():
+        for generation in GENERATIONS:
             client = self.client(generation)
             client.send(lm.PUT, "huge", size, lm.KV_SHAPE)
             piece = bytes(1 << 20)
@@ -289,6 +297,44 @@ class LmTest(unittest.TestCase):
         for thread in threads:
             thread.start()
         for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+
+    def test_readers_never_see_half_of_two_puts(self):
+        """Writers of one key, each with a size, bytes and a shape of its own;
+        what is got is one of them, whole."""
+        failures, writers, done = [], 4, threading.Event()
+
+        def write(number):
+            with LmClient(self.server.data_port) as client:
+                size = 50000 * (number + 1)
+                for _ in range(60):
+                    client.put("k", bytes([number]) * size,
+                               lm.Shape(number, 0, number, 0, 0, size))
+                client.exists("k")
+
+        def read(generation):
+            with LmClient(self.server.data_port, generation) as client:
+                while not done.is_set():
+                    body, head = client.get("k") or (None, None)
+                    if body is None:
+                        continue
+                    number, size = body[0], 50000 * (body[0] + 1)
+                    shape = lm.Shape(number, 0, number, 0, 0, size)
+                    if (body != bytes([number]) * size or
+                            head != self.hit(generation, body, shape)):
+                        failures.append((head, body[:10], len(body)))
+
+        readers = [threading.Thread(target=read, args=(generation,))
+                   for generation in (EXP, V1)]
+        threads = [threading.Thread(target=write, args=(number,))
+                   for number in range(writers)]
+        for thread in readers + threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        done.set()
+        for thread in readers:
             thread.join()
         self.assertEqual(failures, [])
 

@@ -4,13 +4,18 @@
 commands arrive, and nothing else when there is no room (WIRES 2.2)."""
 import os
 import random
+import socket
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
+from lm_client import LmClient, metadata  # noqa: E402
 from resp_client import RespClient, bulk, encode  # noqa: E402
 from server import Server  # noqa: E402
+META = metadata(1)
+
 
 class WithServer(unittest.TestCase):
     @classmethod
@@ -126,29 +131,129 @@ class NativeTest(WithServer):
             client.expect_close()
 
 
-class OverloadTest(unittest.TestCase):
-    def test_a_value_without_room_is_answered_ok_and_counted(self):
-        with Server(dram_size="16MiB", limits_inflight="1MiB",
-                    limits_put_wait=0, lease_ms=0) as server, \
-                RespClient(server.data_port) as client, \
-                RespClient(server.data_port) as holder:
-            # Announced, begun and not sent: it holds all of limits.inflight.
-            holder.socket.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nh\r\n$1048576\r\n"
-                                  + bytes(1000))
-            self.await_inflight(client, 1 << 20)
-            client.ask(b"+OK\r\n", "SET", "k", bytes(100000))
-            client.ask(b":0\r\n", "EXISTS", "k")
-            client.ask(b":1\r\n", "SETNX", "k", bytes(100000))
-            client.ask(b"+OK\r\n", "MSET", "k", "v", "l", "w")
-            client.ask(b":0\r\n", "EXISTS", "k", "l")
-            self.assertEqual(client.counter("puts_busy"), 4)
-            holder.socket.sendall(bytes((1 << 20) - 1000) + b"\r\n")
-            holder.expect(b"+OK\r\n")
-            client.ask(b"+OK\r\n", "SET", "k", bytes(100000))
-            client.ask(b":2\r\n", "EXISTS", "k", "h")
+    def test_what_was_asked_before_quit_is_answered_in_full(self):
+        body = os.urandom(5 << 20)
+        self.client.ask(b"+OK\r\n", "SET", "k", body)
+        self.client.socket.sendall(encode("GET", "k") + encode("QUIT") +
+                                   encode("PING"))
+        self.client.expect(bulk(body) + b"+OK\r\n")
+        self.client.expect_close()
 
-    def await_inflight(self, client, wanted):
-        self.assertEqual(client.await_counter("inflight_used", wanted), wanted)
+    def test_a_peer_that_ends_its_side_still_gets_its_answers(self):
+        body = os.urandom(5 << 20)
+        self.client.socket.sendall(encode("SET", "k", body) +
+                                   encode("PING") * 1000 + encode("GET", "k"))
+        self.client.socket.shutdown(socket.SHUT_WR)
+        self.client.expect(b"+OK\r\n" + b"+PONG\r\n" * 1000 + bulk(body))
+        self.client.expect_close()
+
+    def test_keys_may_be_as_long_as_the_limit(self):
+        names = ["k" * 4096, "b" * 4087 + ":kv_bytes", "b" * 4087 + ":metadata"]
+        values = [b"plain", b"bytes", metadata(5)]
+        for name, value in zip(names, values):
+            self.client.ask(b"+OK\r\n", "SET", name, value)
+        for name, value in zip(names, values):
+            self.client.ask(b":1\r\n", "EXISTS", name)
+            self.client.ask(bulk(value), "GET", name)
+        self.assertEqual(sorted(self.client.scan()),
+                         sorted(name.encode() for name in names))
+
+    def test_thousands_of_keys_move_in_one_command(self):
+        names = [f"m@1@0@{n:x}" for n in range(8192)]
+        pairs = [word for name in names for word in (name, name)]
+        values = b"".join(bulk(name.encode()) for name in names)
+        self.client.ask(b"+OK\r\n", "MSET", *pairs)
+        self.client.ask(b":8192\r\n", "EXISTS", *names)
+        self.client.ask(b"*8192\r\n" + values, "MGET", *names)
+        self.client.ask(b":8192\r\n", "DEL", *names)
+
+    def test_one_of_many_wins_a_set_of_what_is_absent(self):
+        wins, rounds, together = [], 40, threading.Barrier(8)
+
+        def run(number):
+            with RespClient(self.server.data_port) as client:
+                for name in range(rounds):
+                    together.wait(60)
+                    forms = (["SETNX", f"k{name}", number],
+                             ["SETNX", f"k{name}:kv_bytes", number],
+                             ["SETNX", f"k{name}:metadata", META])
+                    wins.extend((name, form[1]) for form in forms
+                                if client.value(*form))
+
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(wins), 3 * rounds)
+        self.assertEqual(len(set(wins)), 3 * rounds)
+
+
+class LongestLifeTest(unittest.TestCase):
+    def test_nothing_lives_longer_than_the_limit(self):
+        with Server(limits_ttl="100s", lease_ms=0) as server, \
+                RespClient(server.data_port) as client, \
+                LmClient(server.data_port) as lm:
+            lm.put("lm", b"v")
+            self.assertTrue(lm.exists("lm"))
+            client.ask(b":100\r\n", "TTL", "lm")
+            for command in (["SET", "k", "v"], ["SET", "k", "v", "EX", 1000],
+                            ["SETEX", "k", 1000, "v"], ["MSET", "k", "v"],
+                            ["SET", "k", "v", "KEEPTTL"]):
+                client.ask(b"+OK\r\n", *command)
+                client.ask(b":100\r\n", "TTL", "k")
+            client.ask(b":1\r\n", "EXPIRE", "k", 50)
+            client.ask(b":50\r\n", "TTL", "k")
+            client.ask(b":1\r\n", "EXPIRE", "k", 500)
+            client.ask(b":100\r\n", "TTL", "k")
+            client.ask(b":1\r\n", "PERSIST", "k")
+            client.ask(b":100\r\n", "TTL", "k")
+
+
+class OverloadTest(unittest.TestCase):
+    def setUp(self):
+        server = self.enterContext(
+            Server(dram_size="16MiB", limits_inflight="1MiB",
+                   limits_put_wait=0, lease_ms=0))
+        self.client = self.enterContext(RespClient(server.data_port))
+        self.holder = self.enterContext(RespClient(server.data_port))
+
+    def hold_all(self):
+        """Announced, begun and not sent: it takes all of limits.inflight."""
+        head = encode("SET", "held", bytes(1 << 20))[:-(1 << 20)]
+        self.holder.socket.sendall(head)
+        self.assertEqual(self.client.await_counter("inflight_used", 1 << 20),
+                         1 << 20)
+
+    def let_go(self):
+        self.holder.socket.sendall(bytes((1 << 20) - 2) + b"\r\n")
+        self.holder.expect(b"+OK\r\n")
+
+    def test_a_value_without_room_is_answered_ok_and_counted(self):
+        client = self.client
+        self.hold_all()
+        client.ask(b"+OK\r\n", "SET", "k", bytes(100000))
+        client.ask(b":1\r\n", "SETNX", "l", bytes(100000))
+        client.ask(b"+OK\r\n", "MSET", "m", "v", "n", "w")
+        client.ask(b":0\r\n", "EXISTS", "k", "l", "m", "n")
+        self.assertEqual(client.counter("puts_busy"), 4)
+        self.let_go()
+        client.ask(b"+OK\r\n", "SET", "k", bytes(100000))
+        client.ask(b":2\r\n", "EXISTS", "k", "held")
+
+    def test_a_value_that_was_dropped_leaves_no_older_one(self):
+        client = self.client
+        client.ask(b"+OK\r\n", "MSET", "k", "old", "okv_bytes", "old",
+                   "ometadata", metadata(3))
+        self.hold_all()
+        # OK is said of a newer value: the one before it is wrong now.
+        client.ask(b"+OK\r\n", "SET", "k", bytes(100000))
+        client.ask(b"+OK\r\n", "SET", "okv_bytes", bytes(100000))
+        self.assertEqual(client.counter("puts_busy"), 2)
+        client.ask(b"$-1\r\n", "GET", "k")
+        client.ask(b"$-1\r\n", "GET", "okv_bytes")
+        client.ask(b":0\r\n", "EXISTS", "ometadata")
+        self.let_go()
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ add(const struct key *key)
 static struct entry *
 add_numbered(unsigned number)
 {
-    struct key_text text;
+    struct key_text text = {0};
     struct key key = key_numbered(&text, KEY_PLAIN, number);
 
     return add(&key);
@@ -104,7 +104,7 @@ touch(struct entry *entry)
 Test(index, finds_what_was_linked_and_nothing_else)
 {
     static struct entry *entries[MANY];
-    struct key_text text;
+    struct key_text text = {0};
 
     for (unsigned i = 0; i < MANY; i++)
         entries[i] = add_numbered(i);
@@ -241,7 +241,7 @@ Test(index, of_one_part_lets_no_lease_hide_behind_a_longer_one)
     struct entry *entries[4];
 
     for (unsigned i = 0; i < 4; i++) {
-        struct key_text text;
+        struct key_text text = {0};
         struct key key = key_numbered(&text, KEY_PLAIN, i);
 
         key.hash = 5;

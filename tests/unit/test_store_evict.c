@@ -377,13 +377,22 @@ sweep_rounds(unsigned rounds)
 
 Test(store_expiry, gives_the_space_back_without_anybody_asking)
 {
-    for (unsigned i = 0; i < 20; i++) {
-        cr_assert_eq(put(i, 5000), STATUS_OK);
+    struct store_limits limits = here.limits;
+    uint64_t random = 15;
+
+    cr_assert(store_fixture_close(&here));
+    limits.index_memory = 32u << 10;
+    cr_assert(store_fixture_open(&here, &limits));
+    for (unsigned i = 0; i < 2000; i++) {
+        cr_assert_eq(put(i, 100), STATUS_OK);
         cr_assert_eq(expire(i, clock_now_ns()), STATUS_OK);
         sweep_rounds(2);
         cr_assert_eq(usage().entries, 0, "key %u", i);
+        /* Wherever the next round begins. */
+        for (unsigned k = random_below(&random, 100); k != 0; k--)
+            store_sweep(here.port);
     }
-    cr_assert_eq(counted(COUNTER_expirations), 20);
+    cr_assert_eq(counted(COUNTER_expirations), 2000);
 }
 
 Test(store_expiry, is_seen_by_a_sweep_that_comes_later)

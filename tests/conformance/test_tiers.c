@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every tier promises (storage/tier.h), asked of each in tier_kinds[]. */
+#include "storage/pool.h"
+#include "storage/tier.h"
+#include "tests/lib/store_values.h"
+
+#include <criterion/criterion.h>
+
+#define CHUNKS 64u
+
+static struct pool *pool;
+static struct tier *tier;
+static unsigned done_count;
+
+static void
+on_done(struct transfer *transfer)
+{
+    (void)transfer;
+    done_count++;
+}
+
+/* A transfer that is under way is waited for by a tier's own port; the tiers
+ * there are so far finish at once, and say so by never calling back. */
+static void
+finish(enum progress progress)
+{
+    cr_assert_eq(progress, FINISHED);
+    cr_assert_eq(done_count, 0);
+}
+
+static struct chunk *
+sealed(uint32_t size, uint64_t seed)
+{
+    uint8_t *bytes = malloc(size + 1);
+    struct chunk *chunk;
+
+    cr_assert_not_null(bytes);
+    value_write(bytes, seed, 0, size);
+    cr_assert_eq(chunk_new(pool, size, &chunk), STATUS_OK);
+    cr_assert_eq(chunk_grow(chunk, size), STATUS_OK);
+    chunk_copy_in(chunk, bytes, size);
+    chunk_seal(chunk);
+    free(bytes);
+    return chunk;
+}
+
+static struct transfer
+transfer_of(unsigned number, uint32_t size)
+{
+    static struct key_text texts[CHUNKS];
+    struct transfer transfer = {
+        .key = key_numbered(&texts[number % CHUNKS], KEY_OBJECT, number),
+        .sequence = number + 1,
+        .size = size,
+        .done = on_done};
+
+    return transfer;
+}
+
+static struct tier_place
+put(unsigned number, uint32_t size)
+{
+    struct transfer transfer = transfer_of(number, size);
+
+    transfer.chunk = sealed(size, number);
+    finish(tier_put(tier, &transfer));
+    cr_assert_eq(transfer.status, STATUS_OK);
+    chunk_drop(&transfer.chunk);
+    return transfer.place;
+}
+
+static void
+gets_right(unsigned number, uint32_t size, struct tier_place place)
+{
+    struct transfer transfer = transfer_of(number, size);
+
+    transfer.place = place;
+    finish(tier_get(tier, &transfer));
+    cr_assert_eq(transfer.status, STATUS_OK);
+    cr_assert_eq(transfer.chunk->size, size);
+    cr_assert(value_fills(transfer.chunk, number));
+    chunk_drop(&transfer.chunk);
+}
+
+static void
+drop(unsigned number, uint32_t size, struct tier_place place)
+{
+    struct transfer transfer = transfer_of(number, size);
+
+    transfer.place = place;
+    finish(tier_drop(tier, &transfer));
+    cr_assert_eq(transfer.status, STATUS_OK);
+}
+
+static void
+uses(uint64_t bytes, uint64_t chunks)
+{
+    struct tier_usage usage;
+
+    tier_usage(tier, &usage);
+    cr_assert_eq(usage.bytes_used, bytes, "of %s", tier->ops->name);
+    cr_assert_eq(usage.chunks, chunks, "of %s", tier->ops->name);
+}
+
+static uint32_t
+size_of(unsigned number)
+{
+    static const uint32_t sizes[] = {0, 1, 1900, 4096, 70001, 1u << 20};
+
+    return sizes[number % 6];
+}
+
+/* Runs one body over all kinds, with a pool and a tier of its own each. */
+static void
+over_all(void (*body)(void))
+{
+    for (unsigned kind = 0; kind < TIER_COUNT; kind++) {
+        cr_assert_eq(pool_open(32u << 20, false, &pool), STATUS_OK);
+        cr_assert_eq(tier_open((enum tier_kind)kind, &tier), STATUS_OK);
+        cr_assert_eq(tier->ops, tier_kinds[kind]);
+        uses(0, 0);
+        body();
+        tier_close(&tier);
+        cr_assert_null(tier);
+        tier_close(&tier);
+        cr_assert_eq(pool_free_bytes(pool), pool_size(pool));
+        pool_close(&pool);
+    }
+}
+
+static void
+keep_and_give_back(void)
+{
+    struct tier_place places[CHUNKS];
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < CHUNKS; i++) {
+        places[i] = put(i, size_of(i));
+        uses(bytes += size_of(i), i + 1);
+    }
+    for (unsigned i = 0; i < CHUNKS; i++)
+        gets_right(i * 7 % CHUNKS, size_of(i * 7 % CHUNKS),
+                   places[i * 7 % CHUNKS]);
+    for (unsigned i = 0; i < CHUNKS; i++) {
+        drop(i, size_of(i), places[i]);
+        uses(bytes -= size_of(i), CHUNKS - 1 - i);
+    }
+}
+
+Test(tiers, keep_what_they_are_given_and_give_it_back)
+{
+    over_all(keep_and_give_back);
+}
+
+static void
+outlive(void)
+{
+    struct transfer transfer = transfer_of(1, 50000);
+    struct tier_place place = put(1, 50000);
+
+    transfer.place = place;
+    finish(tier_get(tier, &transfer));
+    drop(1, 50000, place);
+    uses(0, 0);
+    cr_assert(value_fills(transfer.chunk, 1));
+    chunk_drop(&transfer.chunk);
+}
+
+Test(tiers, let_a_reader_keep_what_is_dropped_meanwhile)
+{
+    over_all(outlive);
+}
+
+static void
+keep_one_key_twice(void)
+{
+    struct tier_place first = put(1, 5000), second = put(1, 6000);
+
+    uses(11000, 2);
+    drop(1, 5000, first);
+    gets_right(1, 6000, second);
+    drop(1, 6000, second);
+}
+
+Test(tiers, keep_places_apart_though_the_key_is_one)
+{
+    over_all(keep_one_key_twice);
+}
+
+Test(tiers, have_names_of_their_own)
+{
+    for (unsigned i = 0; i < TIER_COUNT; i++) {
+        cr_assert_not_null(tier_kinds[i]);
+        cr_assert_str_not_empty(tier_kinds[i]->name);
+        for (unsigned k = 0; k < i; k++)
+            cr_assert_str_neq(tier_kinds[i]->name, tier_kinds[k]->name);
+    }
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A whole session with the real server, on one thread: the bytes go over a
+ * socket to a worker whose loop is turned here.  They go in one piece, in
+ * pieces whose lengths come from the bytes, and one by one, each to a fresh
+ * server, and the replies must be the same.  What the bytes mean is left to
+ * fuzz_resp and fuzz_lm.
+ */
+#include "base/log.h"
+#include "server/net/worker.h"
+#include "server/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SIZE_MAX_TRIED 2048u
+#define TURNS_MAX      100000u
+#define PIECE_MAX      64u
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct replies {
+    uint8_t *bytes;
+    size_t size, room;
+};
+
+/* Length of the piece that begins with these bytes; left: how many are there.
+ */
+typedef size_t piece_fn(const uint8_t *at, size_t left);
+
+static void
+require(bool is_so)
+{
+    if (!is_so)
+        abort();
+}
+
+static size_t
+all(const uint8_t *at, size_t left)
+{
+    (void)at;
+    return left;
+}
+
+static size_t
+single(const uint8_t *at, size_t left)
+{
+    (void)at;
+    (void)left;
+    return 1;
+}
+
+static size_t
+some(const uint8_t *at, size_t left)
+{
+    size_t size = 1 + (at[0] * 31u + left) % PIECE_MAX;
+
+    return size < left ? size : left;
+}
+
+/* Small, and with no limit in time that could pass meanwhile. */
+static struct server *
+open_server(void)
+{
+    static const char *const settings[] = {
+        "listen.data=127.0.0.1:0",  "listen.http=127.0.0.1:0",
+        "dram.size=4MiB",           "limits.index_memory=256KiB",
+        "limits.workers=1",         "limits.put_wait=0",
+        "limits.header_timeout=1h", "limits.body_timeout=1h",
+        "limits.slow_body=1h",      "limits.output_timeout=1h",
+        "limits.pinned_timeout=1h", "limits.connections=8",
+        "limits.head_memory=64MiB", "lease.ms=1h",
+    };
+    static struct options options;
+    struct option_problem problem;
+    struct server *server;
+    char why[256];
+
+    options_init(&options);
+    for (unsigned i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        require(option_set_pair(&options, settings[i], "here", &problem) ==
+                STATUS_OK);
+    require(options_finish(&options, &problem) == STATUS_OK);
+    require(server_open(&options, &server, why, sizeof(why)) == STATUS_OK);
+    return server;
+}
+
+/* Takes what was answered; false at its end. */
+static bool
+take(int fd, struct replies *replies)
+{
+    for (;;) {
+        ssize_t n;
+
+        if (replies->room - replies->size < 65536) {
+            replies->room = 2 * replies->room + 65536;
+            replies->bytes = realloc(replies->bytes, replies->room);
+            require(replies->bytes != NULL);
+        }
+        n = recv(fd, replies->bytes + replies->size,
+                 replies->room - replies->size, MSG_DONTWAIT);
+        if (n < 0 && errno == EAGAIN)
+            return true;
+        if (n <= 0)
+            return false;
+        replies->size += (size_t)n;
+    }
+}
+
+static void
+write_pieces(struct worker *worker, int fd, const uint8_t *at, size_t left,
+             piece_fn *piece, struct replies *replies)
+{
+    while (left != 0) {
+        size_t size = piece(at, left);
+        ssize_t n = send(fd, at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0 && errno != EAGAIN)
+            return; /* the session is over */
+        if (n > 0) {
+            at += n;
+            left -= (size_t)n;
+        }
+        worker_turn(worker);
+        (void)take(fd, replies);
+    }
+}
+
+static struct replies
+converse(const uint8_t *data, size_t size, piece_fn *piece)
+{
+    struct server *server = open_server();
+    struct worker *worker = server->workers[0];
+    struct replies replies = {0};
+    unsigned turns = 0;
+    int fd[2];
+
+    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) == 0);
+    worker_give(worker, fd[1], "fuzz");
+    worker_turn(worker);
+    write_pieces(worker, fd[0], data, size, piece, &replies);
+    shutdown(fd[0], SHUT_WR);
+    while (take(fd[0], &replies)) {
+        require(turns++ < TURNS_MAX);
+        worker_turn(worker);
+    }
+    close(fd[0]);
+    while (server_connections(server) != 0) {
+        require(turns++ < TURNS_MAX);
+        worker_turn(worker);
+    }
+    require(atomic_load(&server->head_memory.used) == 0);
+    server_close(&server);
+    return replies;
+}
+
+static bool
+holds(const uint8_t *data, size_t size, const char *word)
+{
+    size_t length = strlen(word);
+
+    for (size_t i = 0; i + length <= size; i++)
+        if (strncasecmp((const char *)data + i, word, length) == 0)
+            return true;
+    return false;
+}
+
+/* May answers depend on when, or on which server, they are given? */
+static bool
+is_timed(const uint8_t *data, size_t size)
+{
+    static const char *const words[] = {"INFO",   "TTL",    "CLIENT", "PX",
+                                        "PSETEX", "EXPIRE", "EXAT",   "CONFIG"};
+
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (holds(data, size, words[i]))
+            return true;
+    return false;
+}
+
+static void
+require_same(const struct replies *first, const struct replies *second)
+{
+    require(first->size == second->size);
+    require(first->size == 0 ||
+            memcmp(first->bytes, second->bytes, first->size) == 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct replies whole, pieces, bytes;
+
+    if (size > SIZE_MAX_TRIED)
+        return 0;
+    log_setup(LOG_ERROR, LOG_LOGFMT);
+    whole = converse(data, size, all);
+    pieces = converse(data, size, some);
+    bytes = converse(data, size, single);
+    if (!is_timed(data, size)) {
+        require_same(&whole, &pieces);
+        require_same(&whole, &bytes);
+    }
+    free(whole.bytes);
+    free(pieces.bytes);
+    free(bytes.bytes);
+    return 0;
+}
