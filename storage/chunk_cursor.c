@@ -79,7 +79,7 @@ chunk_copy_out(const struct chunk *chunk, uint32_t offset, void *into,
 
     assert(offset + n <= chunk->size);
     while (n != 0) {
-        struct iovec piece;
+        struct iovec piece = {0};
 
         chunk_cursor_vectors(&cursor, &piece, 1, n);
         memcpy(at, piece.iov_base, piece.iov_len);

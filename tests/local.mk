@@ -55,6 +55,7 @@ scenario_tests = \
 	tests/scenario/cli.py \
 	tests/scenario/config.py \
 	tests/scenario/connections.py \
+	tests/scenario/counters.py \
 	tests/scenario/cross_wire.py \
 	tests/scenario/halves.py \
 	tests/scenario/http_port.py \

@@ -84,7 +84,7 @@ address_listen(const char *address, int *fd_out, char spelled[ADDRESS_TEXT_MAX],
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found;
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t size = sizeof(bound);
     char host[256], port[256];
     int error, fd;

@@ -177,10 +177,11 @@ is_its_own(const uint8_t *data, size_t size)
     static const char *const words[] = {"INFO", "TTL",    "CLIENT",
                                         "PX",   "PSETEX", "EXPIRE",
                                         "EXAT", "CONFIG", "SCAN"};
+    static const uint8_t lm_list[] = {4, 0, 0, 0};
 
-    if (size > 0 && data[0] < ' ') /* lm://, which may LIST */
+    if (size > 0 && data[0] < ' ' &&
+        memmem(data, size, lm_list, sizeof(lm_list)) != NULL)
         return true;
-
     for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (holds(data, size, words[i]))
             return true;
