@@ -79,9 +79,10 @@ chunk_copy_out(const struct chunk *chunk, uint32_t offset, void *into,
 
     assert(offset + n <= chunk->size);
     while (n != 0) {
-        struct iovec piece = {0};
+        struct iovec piece;
+        unsigned count = chunk_cursor_vectors(&cursor, &piece, 1, n);
 
-        chunk_cursor_vectors(&cursor, &piece, 1, n);
+        assert(count == 1);
         memcpy(at, piece.iov_base, piece.iov_len);
         chunk_cursor_advance(&cursor, (uint32_t)piece.iov_len);
         at += piece.iov_len;
