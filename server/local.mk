@@ -13,6 +13,7 @@ libserver_a_SOURCES = \
 	server/net/roster.c \
 	server/net/turn.c \
 	server/net/turn_body.c \
+	server/net/watch.c \
 	server/net/worker.c \
 	server/observe/http.c \
 	server/observe/info.c \

@@ -90,7 +90,9 @@ enum progress store_put_start(struct store_port *, struct store_put *,
  * may be evicted (cancel, drain). */
 unsigned store_put_space(struct store_port *, struct store_put *,
                          struct iovec *, unsigned max);
-/* For bytes that arrived with the head; NO_SPACE as above. */
+/* For bytes that arrived with the head; NO_SPACE as above.  Call it once after
+ * start, with n 0 if none did: it makes the chunk, also that of an empty value.
+ */
 enum status store_put_copy(struct store_port *, struct store_put *,
                            const void *bytes, uint32_t n) MUST_USE;
 /* Frees pages and budget: the value is not stored. */

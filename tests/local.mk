@@ -57,6 +57,7 @@ scenario_tests = \
 	tests/scenario/connections.py \
 	tests/scenario/counters.py \
 	tests/scenario/cross_wire.py \
+	tests/scenario/fairness.py \
 	tests/scenario/halves.py \
 	tests/scenario/http_port.py \
 	tests/scenario/leases.py \

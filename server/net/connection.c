@@ -50,7 +50,8 @@ connection_open(struct worker *worker, int fd, const char *peer)
     connection->port = worker_port(worker);
     connection->phase = PHASE_HEAD;
     connection->end_reason = COUNTER_connections_closed;
-    connection->watch = watch_new(worker, fd, on_ready, connection);
+    connection->watch =
+        watch_new(worker_watches(worker), fd, on_ready, connection);
     if (connection->watch == NULL)
         goto failed;
     /* Fails on a Unix socket, which has nothing to wait with. */

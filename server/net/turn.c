@@ -327,6 +327,8 @@ settle(struct connection *connection)
         connection->head_since_ns = 0;
     else if (connection->head_since_ns == 0)
         connection->head_since_ns = clock_now_ns();
+    watch_set_bulk(connection->watch, connection->phase == PHASE_BODY ||
+                                          connection->phase == PHASE_DRAIN);
     /* While a reply is being sent nothing is read, but few clients send then:
      * reading is given up only where there is something to read. */
     watch_want(connection->watch,

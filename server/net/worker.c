@@ -34,7 +34,7 @@ struct worker {
     unsigned magic, number;
     struct server *server;
     pthread_t thread;
-    struct event_base *base;
+    struct watch_group watches;
     struct event inbox_event, port_event, deadline_event, tick_event;
     struct counters *counters;
     struct store_port *port;
@@ -48,73 +48,6 @@ struct worker {
     struct given *inbox;
     uint8_t scratch[WORKER_SCRATCH];
 };
-
-struct watch {
-    struct event read, write;
-    bool wants_read, wants_write;
-    watch_ready_fn *ready;
-    void *arg;
-};
-
-static void
-on_watch(evutil_socket_t fd, short what, void *arg)
-{
-    struct watch *watch = arg;
-
-    (void)fd;
-    watch->ready(watch->arg, (what & EV_READ) != 0, (what & EV_WRITE) != 0);
-}
-
-struct watch *
-watch_new(struct worker *worker, int fd, watch_ready_fn *ready, void *arg)
-{
-    struct watch *watch = calloc(1, sizeof(*watch));
-
-    if (watch == NULL)
-        return NULL;
-    watch->ready = ready;
-    watch->arg = arg;
-    event_assign(&watch->read, worker->base, fd, EV_READ | EV_PERSIST, on_watch,
-                 watch);
-    event_assign(&watch->write, worker->base, fd, EV_WRITE | EV_PERSIST,
-                 on_watch, watch);
-    /* Only the first of a descriptor can fail: it makes room for all. */
-    if (event_add(&watch->read, NULL) != 0) {
-        free(watch);
-        return NULL;
-    }
-    watch->wants_read = true;
-    return watch;
-}
-
-static void
-want(struct event *event, bool *wanted, bool wants)
-{
-    if (*wanted == wants)
-        return;
-    if (wants)
-        event_add(event, NULL);
-    else
-        event_del(event);
-    *wanted = wants;
-}
-
-void
-watch_want(struct watch *watch, bool read, bool write)
-{
-    want(&watch->read, &watch->wants_read, read);
-    want(&watch->write, &watch->wants_write, write);
-}
-
-void
-watch_free(struct watch **watch)
-{
-    if (*watch == NULL)
-        return;
-    watch_want(*watch, false, false);
-    free(*watch);
-    *watch = NULL;
-}
 
 void
 worker_give(struct worker *worker, int fd, const char *peer)
@@ -192,7 +125,7 @@ on_inbox(evutil_socket_t fd, short what, void *arg)
     if (atomic_load(&worker->server->is_draining))
         finish_all(worker);
     if (atomic_load(&worker->is_stopping))
-        event_base_loopbreak(worker->base);
+        event_base_loopbreak(worker->watches.base);
 }
 
 void
@@ -246,35 +179,24 @@ watch_own(struct worker *worker)
 {
     struct timeval tick = {0, TICK_MS * 1000};
 
-    event_assign(&worker->inbox_event, worker->base, worker->inbox_fd,
+    event_assign(&worker->inbox_event, worker->watches.base, worker->inbox_fd,
                  EV_READ | EV_PERSIST, on_inbox, worker);
-    event_assign(&worker->port_event, worker->base, store_port_fd(worker->port),
-                 EV_READ | EV_PERSIST, on_port, worker);
-    event_assign(&worker->tick_event, worker->base, -1, EV_PERSIST, on_tick,
+    event_assign(&worker->port_event, worker->watches.base,
+                 store_port_fd(worker->port), EV_READ | EV_PERSIST, on_port,
                  worker);
-    event_assign(&worker->deadline_event, worker->base, -1, 0, on_port, worker);
+    event_assign(&worker->tick_event, worker->watches.base, -1, EV_PERSIST,
+                 on_tick, worker);
+    event_assign(&worker->deadline_event, worker->watches.base, -1, 0, on_port,
+                 worker);
+    event_priority_set(&worker->inbox_event, WATCH_SHORT);
+    event_priority_set(&worker->port_event, WATCH_SHORT);
+    event_priority_set(&worker->tick_event, WATCH_SHORT);
+    event_priority_set(&worker->deadline_event, WATCH_SHORT);
     return event_add(&worker->inbox_event, NULL) == 0 &&
                    event_add(&worker->port_event, NULL) == 0 &&
                    event_add(&worker->tick_event, &tick) == 0
                ? STATUS_OK
                : STATUS_NO_SPACE;
-}
-
-static struct event_base *
-new_base(void)
-{
-    struct event_config *config = event_config_new();
-    struct event_base *base;
-
-    if (config == NULL)
-        return NULL;
-    /* No other thread touches a worker's base: no locks.  No change list: it
-     * would take a descriptor out of the epoll set after it was closed, when it
-     * may be another worker's already. */
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-    base = event_base_new_with_config(config);
-    event_config_free(config);
-    return base;
 }
 
 enum status
@@ -291,8 +213,8 @@ worker_open(struct server *server, unsigned number, struct worker **out)
     worker->buffers.account = &server->head_memory;
     pthread_mutex_init(&worker->inbox_lock, NULL);
     worker->inbox_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    worker->base = new_base();
-    if (worker->inbox_fd < 0 || worker->base == NULL ||
+    if (worker->inbox_fd < 0 ||
+        watch_group_open(&worker->watches) != STATUS_OK ||
         store_port_open(server->store, worker->counters, &worker->port) !=
             STATUS_OK ||
         watch_own(worker) != STATUS_OK) {
@@ -306,7 +228,8 @@ worker_open(struct server *server, unsigned number, struct worker **out)
 void
 worker_turn(struct worker *worker)
 {
-    event_base_loop(worker->base, EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
+    event_base_loop(worker->watches.base,
+                    EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
 }
 
 static void *
@@ -314,7 +237,7 @@ turn(void *arg)
 {
     struct worker *worker = arg;
 
-    event_base_loop(worker->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    event_base_loop(worker->watches.base, EVLOOP_NO_EXIT_ON_EMPTY);
     return NULL;
 }
 
@@ -351,8 +274,7 @@ worker_close(struct worker **worker_in)
     *worker_in = NULL;
     assert(worker->magic == WORKER_MAGIC && worker->first == NULL);
     store_port_close(&worker->port);
-    if (worker->base != NULL)
-        event_base_free(worker->base);
+    watch_group_close(&worker->watches);
     if (worker->inbox_fd >= 0)
         close(worker->inbox_fd);
     pthread_mutex_destroy(&worker->inbox_lock);
@@ -423,6 +345,12 @@ struct server *
 worker_server(struct worker *worker)
 {
     return worker->server;
+}
+
+struct watch_group *
+worker_watches(struct worker *worker)
+{
+    return &worker->watches;
 }
 
 struct store_port *

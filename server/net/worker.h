@@ -42,6 +42,7 @@ uint64_t worker_pinned_bytes(const struct worker *);
 
 /* The worker's own thread only. */
 struct server *worker_server(struct worker *);
+struct watch_group *worker_watches(struct worker *);
 struct store_port *worker_port(struct worker *);
 struct counters *worker_counters(struct worker *);
 struct buffers *worker_buffers(struct worker *);

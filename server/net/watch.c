@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Watches as events of libevent, in two priorities. */
+#include "server/net/watch.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+
+/* So many short turns in a row may keep bulk waiting. */
+#define SHORT_RUN_MAX 64u
+
+struct watch {
+    struct watch_group *group;
+    struct event read, write;
+    bool wants_read, wants_write, is_bulk;
+    watch_ready_fn *ready;
+    void *arg;
+};
+
+enum status
+watch_group_open(struct watch_group *group)
+{
+    struct event_config *config = event_config_new();
+
+    group->short_run = 0;
+    if (config == NULL)
+        return STATUS_NO_SPACE;
+    /* No other thread touches a worker's base: no locks.  No change list: it
+     * would take a descriptor out of the epoll set after it was closed, when it
+     * may be another connection's already. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    event_config_set_max_dispatch_interval(config, NULL, 1, WATCH_BULK);
+    group->base = event_base_new_with_config(config);
+    event_config_free(config);
+    if (group->base == NULL ||
+        event_base_priority_init(group->base, WATCH_PRIORITIES) != 0)
+        return STATUS_NO_SPACE;
+    return STATUS_OK;
+}
+
+void
+watch_group_close(struct watch_group *group)
+{
+    if (group->base != NULL)
+        event_base_free(group->base);
+    group->base = NULL;
+}
+
+static void
+on_watch(evutil_socket_t fd, short what, void *arg)
+{
+    struct watch *watch = arg;
+
+    (void)fd;
+    if ((what & EV_READ) != 0 && !watch->is_bulk)
+        watch->group->short_run++;
+    else
+        watch->group->short_run = 0;
+    watch->ready(watch->arg, (what & EV_READ) != 0, (what & EV_WRITE) != 0);
+}
+
+struct watch *
+watch_new(struct watch_group *group, int fd, watch_ready_fn *ready, void *arg)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+
+    if (watch == NULL)
+        return NULL;
+    watch->group = group;
+    watch->ready = ready;
+    watch->arg = arg;
+    event_assign(&watch->read, group->base, fd, EV_READ | EV_PERSIST, on_watch,
+                 watch);
+    event_assign(&watch->write, group->base, fd, EV_WRITE | EV_PERSIST,
+                 on_watch, watch);
+    event_priority_set(&watch->read, WATCH_SHORT);
+    event_priority_set(&watch->write, WATCH_BULK);
+    /* Only the first of a descriptor can fail: it makes room for all. */
+    if (event_add(&watch->read, NULL) != 0) {
+        free(watch);
+        return NULL;
+    }
+    watch->wants_read = true;
+    return watch;
+}
+
+static void
+want(struct event *event, bool *wanted, bool wants)
+{
+    if (*wanted == wants)
+        return;
+    if (wants)
+        event_add(event, NULL);
+    else
+        event_del(event);
+    *wanted = wants;
+}
+
+void
+watch_want(struct watch *watch, bool read, bool write)
+{
+    want(&watch->read, &watch->wants_read, read);
+    want(&watch->write, &watch->wants_write, write);
+}
+
+void
+watch_set_bulk(struct watch *watch, bool is_bulk)
+{
+    /* A flood of short requests stands in line with bulk, or bulk would wait
+     * for its end. */
+    bool is_last = is_bulk || watch->group->short_run > SHORT_RUN_MAX;
+
+    watch->is_bulk = is_bulk;
+    /* Refused, and of no matter, while the event waits for its turn. */
+    (void)event_priority_set(&watch->read, is_last ? WATCH_BULK : WATCH_SHORT);
+}
+
+void
+watch_free(struct watch **watch)
+{
+    if (*watch == NULL)
+        return;
+    watch_want(*watch, false, false);
+    free(*watch);
+    *watch = NULL;
+}

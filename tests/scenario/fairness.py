@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Who goes first on one worker: short requests before slices of large values,
+and large values all the same, however many short requests there are."""
+import os
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "lib"))
+from raw_client import announce, encode  # noqa: E402
+from server_test import MIB, ServerTest  # noqa: E402
+
+LARGE = 16 * MIB
+FLOODS = 4
+PIPELINE = 200
+
+
+class Fairness(ServerTest):
+    def setUp(self):
+        self.serve(limits_workers=1, dram_size=256 * MIB)
+        self.is_over = threading.Event()
+        self.threads = []
+
+    def tearDown(self):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def start(self, work):
+        """Repeats work(client) on a thread of its own till the test ends."""
+        client = self.connect()
+
+        def repeat():
+            while not self.is_over.is_set():
+                work(client)
+        self.threads.append(threading.Thread(target=repeat))
+        self.threads[-1].start()
+
+    def flood(self):
+        def work(client):
+            client.send(encode("EXISTS", "none") * PIPELINE)
+            for _ in range(PIPELINE):
+                client.reply()
+        for _ in range(FLOODS):
+            self.start(work)
+        self.watch.until("exists_misses", FLOODS * PIPELINE)
+
+    def test_a_large_value_is_put_and_got_in_a_flood_of_short_requests(self):
+        self.flood()
+        client = self.connect()
+        value = bytes(range(256)) * (LARGE // 256)
+        client.send(announce("large", LARGE) + value + b"\r\n")
+        self.assertEqual(client.reply(), b"+OK")
+        self.assertEqual(client.command("GET", "large"), value)
+
+    def test_a_short_request_is_answered_among_large_values(self):
+        client = self.connect()
+        client.send(announce("large", LARGE) + bytes(LARGE) + b"\r\n")
+        self.assertEqual(client.reply(), b"+OK")
+        for _ in range(FLOODS):
+            self.start(lambda reader: reader.command("GET", "large"))
+        self.watch.until("get_hits", FLOODS)
+        before = self.watch["get_bytes"]
+        for _ in range(100):
+            self.assertEqual(client.command("EXISTS", "large"), b":1")
+        # Not a sentence about time: while a hundred were answered one after
+        # the other, less went by than a slice of each reader for each.
+        self.assertLess(self.watch["get_bytes"] - before,
+                        100 * FLOODS * LARGE)
+
+
+if __name__ == "__main__":
+    unittest.main()
