@@ -93,7 +93,7 @@ draw_frame(FILE *file, const struct plot *plot)
     fputs("<style>\n"
           ".paper{fill:#ffffff}.ink{fill:#1f2328}.grid{stroke:#d0d7de}\n"
           ".s0{stroke:#0b62c4}.s1{stroke:#c2410c}.s2{stroke:#1a7f37}"
-          ".s3{stroke:#8250df}\n"
+          ".s3{stroke:#8250df}.s1,.s3{stroke-dasharray:6 4}\n"
           ".line{fill:none;stroke-width:2;stroke-linejoin:round}\n"
           "@media (prefers-color-scheme:dark){\n"
           ".paper{fill:#0d1117}.ink{fill:#e6edf3}.grid{stroke:#30363d}\n"
