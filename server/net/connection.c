@@ -113,8 +113,11 @@ connection_kept_since_ns(const struct connection *connection)
 void
 connection_finish(struct connection *connection)
 {
-    if (connection_is_idle(connection))
-        connection_close(connection, connection->end_reason);
+    connection->is_finishing = true;
+    /* What had arrived before is read and answered; a turn that leaves an idle
+     * connection behind closes it. */
+    connection->may_read = true;
+    turn_run(connection);
 }
 
 static bool

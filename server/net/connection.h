@@ -79,8 +79,9 @@ struct connection {
     uint8_t dialect;
     uint8_t space; /* SELECT n */
     enum phase phase;
-    bool may_read;   /* the socket may have more to give this turn */
-    bool is_in_turn; /* a turn is on the stack: done() only takes notes */
+    bool may_read;     /* the socket may have more to give this turn */
+    bool is_finishing; /* connection_finish() was called */
+    bool is_in_turn;   /* a turn is on the stack: done() only takes notes */
     enum counter_id end_reason; /* of a close that was asked for */
     uint32_t head_expected; /* bytes to ask for of a head; 0: all there are */
     size_t head_least;      /* bytes it has at least; 0: not known */
@@ -112,7 +113,7 @@ bool connection_is_idle(const struct connection *);
 /* Since when it keeps a buffer for a head that is not whole, for output that
  * is not read or for what waits behind that; 0: it does not. */
 uint64_t connection_kept_since_ns(const struct connection *);
-/* Close once what is under way has been answered. */
+/* The server drains: close once what has arrived has been answered. */
 void connection_finish(struct connection *);
 
 #endif

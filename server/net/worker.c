@@ -102,14 +102,19 @@ empty_inbox(struct worker *worker)
     }
 }
 
+/* A connection's turn may close others, so that each search begins anew. */
 static void
 finish_all(struct worker *worker)
 {
-    struct connection *next;
+    struct connection *at = worker->first;
 
-    for (struct connection *at = worker->first; at != NULL; at = next) {
-        next = at->next;
-        connection_finish(at);
+    while (at != NULL) {
+        if (at->is_finishing) {
+            at = at->next;
+        } else {
+            connection_finish(at);
+            at = worker->first;
+        }
     }
 }
 

@@ -74,7 +74,7 @@ class WithServer(CliTest):
         super().setUp()
         self.resp = self.server.url("redis")
         self.lm = self.server.url("lm")
-        self.redis = redis.Redis(port=self.server.data_port)
+        self.redis = redis.Redis("127.0.0.1", self.server.data_port)
         self.addCleanup(self.redis.close)
         self.redis.flushall()
 

@@ -33,7 +33,8 @@ class RedisPyTest(unittest.TestCase):
         self.redis.flushall()
 
     def connect(self, **options):
-        client = redis.Redis(port=self.server.data_port, **options)
+        client = redis.Redis("127.0.0.1", self.server.data_port,
+                             **options)
         self.addCleanup(client.close)
         return client
 
@@ -147,7 +148,7 @@ class RedisPyTest(unittest.TestCase):
 
         def run(number):
             try:
-                client = redis.Redis(port=self.server.data_port)
+                client = redis.Redis("127.0.0.1", self.server.data_port)
                 client.ping()
                 together.wait(60)
                 value = os.urandom(1000 + 100 * number)
