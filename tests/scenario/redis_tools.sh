@@ -75,7 +75,8 @@ put_and_compare() {
     head -c "$1" /dev/urandom >"$directory/value"
     cli -x SET file <"$directory/value" >/dev/null &&
         cli --no-raw STRLEN file &&
-        cli GET file | head -c "$1" | cmp - "$directory/value" &&
+        cli GET file >"$directory/got" &&
+        head -c "$1" "$directory/got" | cmp - "$directory/value" &&
         echo same
 }
 
