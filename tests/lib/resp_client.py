@@ -11,17 +11,9 @@ import socket
 import subprocess
 import time
 
+from raw_client import encode
+
 ANSWER_SECONDS = 20
-
-
-def encode(*arguments):
-    """One command as an array of bulks; str, int and bytes may be mixed."""
-    out = [b"*%d\r\n" % len(arguments)]
-    for argument in arguments:
-        if not isinstance(argument, bytes):
-            argument = str(argument).encode()
-        out.append(b"$%d\r\n%s\r\n" % (len(argument), argument))
-    return b"".join(out)
 
 
 def bulk(value):

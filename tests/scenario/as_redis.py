@@ -13,26 +13,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 from redis_script import ON_PURPOSE, SCRIPT, RandomCommands  # noqa: E402
 from resp_client import Redis, RespClient, bulk  # noqa: E402
-from server import Server  # noqa: E402
+from resp_test import WithServer  # noqa: E402
 
 REDIS_SERVER = shutil.which("redis-server")
-
-class WithServer(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = cls.enterClassContext(
-            Server(dram_size="256MiB", lease_ms=0))
-
-    def connect(self, resp=2):
-        client = RespClient(self.server.data_port)
-        self.addCleanup(client.close)
-        if resp == 3:
-            client.call("HELLO", 3)
-        return client
-
-    def setUp(self):
-        self.client = self.connect()
-        self.client.ask(b"+OK\r\n", "FLUSHALL")
 
 
 class AsRedisTest(WithServer):

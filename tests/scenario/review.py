@@ -16,12 +16,10 @@ from configured_server import ConfiguredServer  # noqa: E402
 from lm_client import metadata  # noqa: E402
 from raw_client import (LM_GET, LM_PUT, RawClient, announce,  # noqa: E402
                         encode, lm_head, raise_descriptors)
-from server import Server  # noqa: E402
-from watch import Watch, until  # noqa: E402
+from server_test import MIB, SANITIZED, ServerTest  # noqa: E402
+from watch import until  # noqa: E402
 
-MIB = 1 << 20
 KIB = 1 << 10
-SANITIZED = bool(os.environ.get("PREFIXCACHE_SANITIZER"))
 SLOWER = 20 if SANITIZED else 1
 
 
@@ -29,22 +27,9 @@ def ask_lm(client, *request):
     return client.send(lm_head(*request)).lm_reply()
 
 
-class ReviewTest(unittest.TestCase):
+class ReviewTest(ServerTest):
     def serve(self, **options):
-        server = Server(**{"limits_workers": 1, **options})
-        server.start()
-        self.addCleanup(server.log.close)
-        self.addCleanup(os.unlink, server.log.name)
-        self.addCleanup(server.stop)
-        self.watch = Watch(server)
-        self.addCleanup(self.watch.close)
-        self.server = server
-        return server
-
-    def connect(self, **more):
-        client = RawClient(self.server, **more)
-        self.addCleanup(client.close)
-        return client
+        return super().serve(**{"limits.workers": 1, **options})
 
     def cpu_of(self, act):
         """Seconds of the server's time that act() costs."""

@@ -9,7 +9,8 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 from lm_client import KV_SHAPE, metadata  # noqa: E402
-from resp_client import RespClient, bulk, encode  # noqa: E402
+from raw_client import encode  # noqa: E402
+from resp_client import RespClient, bulk  # noqa: E402
 from server import Server  # noqa: E402
 
 OK = b"+OK\r\n"
