@@ -2,6 +2,7 @@
 # The places: store, index, policy, pool, chunks, tiers.
 
 noinst_LIBRARIES += libstorage.a
+libstorage_a_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CFLAGS)
 libstorage_a_SOURCES = \
 	storage/chunk.c \
 	storage/chunk_cursor.c \
@@ -12,7 +13,7 @@ libstorage_a_SOURCES = \
 	storage/policy.c \
 	storage/pool.c \
 	storage/pool_object.c \
-	storage/port.c \
+	storage/store_port.c \
 	storage/store.c \
 	storage/store_evict.c \
 	storage/store_get.c \
@@ -22,4 +23,4 @@ libstorage_a_SOURCES = \
 	storage/tier.c \
 	storage/tier_dram.c
 
-storage_libs = libstorage.a
+storage_libs = libstorage.a $(URING_LIBS)

@@ -25,6 +25,7 @@ enum status
 store_open(const struct store_limits *limits, struct store **store_out)
 {
     struct store *store = calloc(1, sizeof(*store));
+    struct tier_env env = {0};
 
     if (store == NULL)
         return STATUS_NO_SPACE;
@@ -33,7 +34,7 @@ store_open(const struct store_limits *limits, struct store **store_out)
             STATUS_OK ||
         index_open(limits->index_memory, part_count(limits->workers),
                    &policy_lru, &store->index) != STATUS_OK ||
-        tier_open(TIER_DRAM, &store->dram) != STATUS_OK ||
+        tier_open(TIER_DRAM, &env, &store->dram) != STATUS_OK ||
         lease_open(limits->lease_ns, limits->dram_size / 4, &store->leases) !=
             STATUS_OK) {
         store_close(&store);
@@ -63,11 +64,10 @@ static void
 free_found(void *arg, struct part *part, struct entry *entry)
 {
     struct store *store = arg;
-    struct transfer transfer = {.place = entry->place};
 
     part_unlink(part, entry);
-    if (entry->has_body && tier_drop(store->dram, &transfer) != FINISHED)
-        assert(!"DRAM finishes at once");
+    if (entry->has_body)
+        tier_drop(store->dram, &entry->place, entry->body_size);
     entry_free(store->index, entry);
 }
 
@@ -128,14 +128,12 @@ store_remove(struct store_port *port, struct part *part, struct entry *entry,
              uint64_t now_ns)
 {
     struct store *store = port->store;
-    struct transfer transfer = {.place = entry->place, .port = port};
 
     part_unlink(part, entry);
     store_count_names(store, entry, -1);
     lease_end(store->leases, now_ns, entry->body_size, entry->leased_until_ns);
-    if (entry->has_body && !entry->is_body_moved &&
-        tier_drop(store->dram, &transfer) != FINISHED)
-        assert(!"DRAM finishes at once");
+    if (entry->has_body && !entry->is_body_moved)
+        tier_drop(store->dram, &entry->place, entry->body_size);
     entry_free(store->index, entry);
 }
 

@@ -48,7 +48,7 @@ store_get_start(struct store_port *port, struct store_get *get,
     get->status = STATUS_OK;
     if (entry->has_body) {
         transfer->key = name->key;
-        transfer->port = port;
+        transfer->sequence = entry->sequence;
         transfer->size = entry->body_size;
         transfer->place = entry->place;
         /* DRAM finishes at once, so that this may be asked under the lock,

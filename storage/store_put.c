@@ -224,8 +224,7 @@ place_body(struct store_port *port, struct entry *entry, struct entry *old,
 {
     struct transfer transfer = {.key = entry_key(entry),
                                 .sequence = entry->sequence,
-                                .chunk = chunk,
-                                .port = port};
+                                .chunk = chunk};
 
     entry->has_body = true;
     if (has_same_body(old, chunk)) {

@@ -9,10 +9,11 @@ const struct tier_ops *const tier_kinds[TIER_COUNT] = {
 };
 
 enum status
-tier_open(enum tier_kind kind, struct tier **tier_out)
+tier_open(enum tier_kind kind, const struct tier_env *env,
+          struct tier **tier_out)
 {
     assert(kind < TIER_COUNT);
-    return tier_kinds[kind]->open(tier_out);
+    return tier_kinds[kind]->open(env, tier_out);
 }
 
 void
@@ -22,6 +23,17 @@ tier_close(struct tier **tier)
         return;
     (*tier)->ops->close(tier);
     assert(*tier == NULL);
+}
+
+enum status
+tier_recover(struct tier *tier, tier_found_fn *found, void *arg,
+             uint64_t *sequence_out)
+{
+    if (tier->ops->recover == NULL) {
+        *sequence_out = 0;
+        return STATUS_OK;
+    }
+    return tier->ops->recover(tier, found, arg, sequence_out);
 }
 
 enum progress
@@ -47,10 +59,10 @@ tier_put(struct tier *tier, struct transfer *transfer)
     return tier->ops->put(tier, transfer);
 }
 
-enum progress
-tier_drop(struct tier *tier, struct transfer *transfer)
+void
+tier_drop(struct tier *tier, const struct tier_place *place, uint32_t size)
 {
-    return tier->ops->drop(tier, transfer);
+    tier->ops->drop(tier, place, size);
 }
 
 void

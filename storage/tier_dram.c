@@ -33,10 +33,11 @@ chunk_at(const struct tier_place *place)
 }
 
 static enum status
-dram_open(struct tier **tier_out)
+dram_open(const struct tier_env *env, struct tier **tier_out)
 {
     struct dram *dram = calloc(1, sizeof(*dram));
 
+    (void)env;
     if (dram == NULL)
         return STATUS_NO_SPACE;
     dram->tier.ops = &tier_dram;
@@ -78,19 +79,16 @@ dram_put(struct tier *tier, struct transfer *transfer)
     return FINISHED;
 }
 
-static enum progress
-dram_drop(struct tier *tier, struct transfer *transfer)
+static void
+dram_drop(struct tier *tier, const struct tier_place *place, uint32_t size)
 {
     struct dram *dram = dram_of(tier);
-    struct chunk *chunk = chunk_at(&transfer->place);
+    struct chunk *chunk = chunk_at(place);
 
-    atomic_fetch_sub_explicit(&dram->bytes_used, chunk->size,
-                              memory_order_relaxed);
+    assert(chunk->size == size);
+    atomic_fetch_sub_explicit(&dram->bytes_used, size, memory_order_relaxed);
     atomic_fetch_sub_explicit(&dram->chunks, 1, memory_order_relaxed);
     chunk_drop(&chunk);
-    transfer->place.word[0] = 0;
-    transfer->status = STATUS_OK;
-    return FINISHED;
 }
 
 static void

@@ -83,13 +83,9 @@ gets_right(unsigned number, uint32_t size, struct tier_place place)
 }
 
 static void
-drop(unsigned number, uint32_t size, struct tier_place place)
+drop(uint32_t size, struct tier_place place)
 {
-    struct transfer transfer = transfer_of(number, size);
-
-    transfer.place = place;
-    finish(tier_drop(tier, &transfer));
-    cr_assert_eq(transfer.status, STATUS_OK);
+    tier_drop(tier, &place, size);
 }
 
 static void
@@ -115,8 +111,11 @@ static void
 over_all(void (*body)(void))
 {
     for (unsigned kind = 0; kind < TIER_COUNT; kind++) {
+        struct tier_env env = {0};
+
         cr_assert_eq(pool_open(32u << 20, false, &pool), STATUS_OK);
-        cr_assert_eq(tier_open((enum tier_kind)kind, &tier), STATUS_OK);
+        env.pool = pool;
+        cr_assert_eq(tier_open((enum tier_kind)kind, &env, &tier), STATUS_OK);
         cr_assert_eq(tier->ops, tier_kinds[kind]);
         uses(0, 0);
         body();
@@ -142,7 +141,7 @@ keep_and_give_back(void)
         gets_right(i * 7 % CHUNKS, size_of(i * 7 % CHUNKS),
                    places[i * 7 % CHUNKS]);
     for (unsigned i = 0; i < CHUNKS; i++) {
-        drop(i, size_of(i), places[i]);
+        drop(size_of(i), places[i]);
         uses(bytes -= size_of(i), CHUNKS - 1 - i);
     }
 }
@@ -160,7 +159,7 @@ outlive(void)
 
     transfer.place = place;
     finish(tier_get(tier, &transfer));
-    drop(1, 50000, place);
+    drop(50000, place);
     uses(0, 0);
     cr_assert(value_fills(transfer.chunk, 1));
     chunk_drop(&transfer.chunk);
@@ -177,9 +176,9 @@ keep_one_key_twice(void)
     struct tier_place first = put(1, 5000), second = put(1, 6000);
 
     uses(11000, 2);
-    drop(1, 5000, first);
+    drop(5000, first);
     gets_right(1, 6000, second);
-    drop(1, 6000, second);
+    drop(6000, second);
 }
 
 Test(tiers, keep_places_apart_though_the_key_is_one)

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The NVMe tier, beyond what every tier does (tier.h): what the mover and the
+ * store need of a log of segments.  nvme_format.h draws how it lies on the
+ * device.
+ *
+ * A value's place is (segment, generation, block).  Values are appended to the
+ * one active segment; full segments are sealed with a table of their items;
+ * space comes back by whole segments, oldest first:
+ *
+ *   segment    READY -> ACTIVE -> SEALED -> (VICTIM) -> READY
+ *
+ * A READY one already has its new generation on the device, so that nothing of
+ * its earlier life is believed any more.  The order of generations is the order
+ * of the log: what is said later of a key (a value, a tombstone, a change) holds.
+ *
+ * Threads: get() by any thread with a port.  put(), reclaim and care: the one
+ * mover's.  Notes, flush, usage and questions: any thread.
+ */
+#ifndef STORAGE_NVME_H
+#define STORAGE_NVME_H
+
+#include "storage/nvme_format.h"
+#include "storage/port.h"
+#include "storage/tier.h"
+
+struct nvme_options {
+    const char *path; /* a block device, a file, or a directory, in which the
+                         file is prefixcache.nvme */
+    uint64_t size;    /* bytes on the device, all told */
+    enum io_engine_kind engine;
+    unsigned threads;    /* of the threads engine */
+    uint64_t inflight;   /* bytes of reads and writes at one time */
+    uint64_t value_max;  /* bytes: segments are made to hold one, if size
+                            allows at least 4 segments */
+    uint64_t probe_ns;   /* between probes of a sick device */
+};
+
+/* For port_open(). */
+struct io_engine *nvme_engine(struct tier *);
+/* Segments of the present device: bytes of values that would fit at most. */
+uint64_t nvme_capacity(const struct tier *);
+uint64_t nvme_value_max(const struct tier *);
+
+/* --- Notes: tombstones and changes, on the device within a second. ---
+ * Any thread, also under a lock of the index, which is what keeps them in
+ * order: they never wait and never fail.  If more wait than there is room for
+ * (the device is sick), the tier gives up all that it holds at the next chance
+ * instead, by the flush sequence.  `item`: kind, key, sequence and for CHANGE
+ * meta, form, expiry. */
+void nvme_note(struct tier *, const struct nvme_item *item);
+
+/* --- Flush: what was PUT with at most `sequence` is gone after any stop. --- */
+#define NVME_ALL_SPACES NVME_SPACES
+struct nvme_flush {
+    unsigned space; /* or NVME_ALL_SPACES */
+    uint64_t sequence;
+    enum status status; /* OK, or IO: the device did not take it */
+    struct port *port;  /* done() runs on its thread */
+    void (*done)(struct nvme_flush *);
+    struct post post; /* the tier's own */
+    struct nvme_flush *next;
+};
+/* Any thread with a port; always PENDING; done() within a second or two, with
+ * IO if the device takes longer. */
+void nvme_flush(struct tier *, struct nvme_flush *);
+/* The flush sequence of a namespace now: at or below it nothing needs a note. */
+uint64_t nvme_flushed(const struct tier *, unsigned space);
+
+/* --- The mover's thread. --- */
+/* At least every 50 ms, and when its port was woken: appends the notes that
+ * wait, seals what is full and written, writes superblocks, probes.  Superblock,
+ * header and trailer writes are waited for here; nothing else is. */
+void nvme_care(struct tier *, struct port *);
+/* Values gathered by put() since the last call go to the device (adjacent ones
+ * in one write of up to 1 MiB).  After the puts of a turn, before
+ * port_submit(). */
+void nvme_submit(struct tier *, struct port *);
+/* Too few segments are READY, and there is a sealed one. */
+bool nvme_wants_reclaim(const struct tier *);
+struct nvme_victim;
+/* The oldest sealed segment, and its table (read here, blocking).  MISS: there
+ * is none.  If the table can not be read the victim has no items, and
+ * nvme_victim_is_blind() says so: the caller looks through the whole index. */
+enum status nvme_victim_start(struct tier *, struct port *,
+                              struct nvme_victim **out) MUST_USE;
+bool nvme_victim_is_blind(const struct nvme_victim *);
+/* Its values, one after the other; false at the end (and begins anew). The
+ * item's key is lent until the victim ends. */
+bool nvme_victim_next(struct nvme_victim *, struct nvme_item *item_out,
+                      struct tier_place *place_out);
+uint64_t nvme_victim_bytes(const struct nvme_victim *); /* of its values */
+/* Is the place in it? */
+bool nvme_victim_has(const struct nvme_victim *, const struct tier_place *);
+/* Its next generation is written: no stop brings its values back.  Then the
+ * caller forgets their places, and finishes.  IO: still sealed, victim ended. */
+enum status nvme_victim_retire(struct nvme_victim *) MUST_USE;
+void nvme_victim_finish(struct nvme_victim **); /* READY */
+
+/* --- The device's health.  Five errors (or late reads) within 10 s take the
+ * tier out: get() and put() finish at once with STATUS_IO.  Five failed writes
+ * stop writing only.  Probed every probe_ns, back by itself. --- */
+bool nvme_may_read(const struct tier *);
+bool nvme_may_write(const struct tier *);
+void nvme_report_late(struct tier *); /* a reader gave up waiting */
+
+struct nvme_usage {
+    const char *engine;      /* "uring" or "threads" */
+    bool is_direct;          /* O_DIRECT */
+    bool may_read, may_write;
+    uint64_t size;           /* on the device */
+    uint32_t segments, segments_ready, segments_sealed;
+    uint64_t segment_size;
+    uint64_t read_bytes, written_bytes; /* to and from the device, with heads */
+    uint64_t read_errors, write_errors, corrupt, stale, late, out_of_service;
+    uint64_t notes, notes_lost;
+    uint64_t recovered, recovery_ns; /* values found at start, how long it took */
+};
+void nvme_usage(const struct tier *, struct nvme_usage *out);
+
+#endif
