@@ -67,11 +67,14 @@ derive_all(struct options *options)
 {
     uint64_t dram = options->dram_size;
     uint64_t inflight = most_of(dram / 8, options->limits_value);
+    uint64_t nvme = options->nvme_path[0] == '\0' ? 0 : options->nvme_size;
 
     inflight = most_of(least_of(inflight, dram / 2), 64ull << 10);
     derive(options, OPTION_ID_limits_workers, least_of(usable_cores(), 1024));
-    derive(options, OPTION_ID_limits_index_memory, dram / 25 + (24ull << 20));
+    derive(options, OPTION_ID_limits_index_memory,
+           dram / 25 + (24ull << 20) + nvme / 256);
     derive(options, OPTION_ID_limits_inflight, inflight);
+    derive(options, OPTION_ID_nvme_queue, inflight);
 }
 
 static bool
@@ -139,6 +142,7 @@ check_sizes(const struct options *options, struct option_problem *problem)
         {OPTION_ID_dram_size, memory, limit},
         {OPTION_ID_limits_index_memory, memory, limit},
         {OPTION_ID_limits_inflight, "dram.size", options->dram_size},
+        {OPTION_ID_nvme_queue, "dram.size", options->dram_size},
         {OPTION_ID_limits_head, "limits.head_memory",
          options->limits_head_memory},
     };

@@ -18,6 +18,7 @@ libserver_a_SOURCES = \
 	server/observe/http.c \
 	server/observe/info.c \
 	server/observe/metrics.c \
+	server/observe/tiers.c \
 	server/request/answer.c \
 	server/request/glob.c \
 	server/request/lm.c \

@@ -17,6 +17,28 @@
 /* Descriptors that are not connections: listeners, epoll, eventfds, HTTP. */
 #define DESCRIPTORS_SPARED 64u
 
+static struct store_nvme_limits
+nvme_limits_of(const struct options *options)
+{
+    struct store_nvme_limits limits = {
+        .device.path =
+            options->nvme_path[0] == '\0' ? NULL : options->nvme_path,
+        .device.size = options->nvme_size,
+        .device.engine = (enum io_engine_kind)options->nvme_engine,
+        .device.threads = (unsigned)options->nvme_threads,
+        .device.inflight = options->nvme_inflight,
+        .device.value_max = options->limits_value,
+        .device.probe_ns = options->nvme_probe * NS_PER_MS,
+        .write = (enum store_write)options->nvme_write,
+        .write_max = options->nvme_write_max,
+        .queue = options->nvme_queue,
+        .read_wait_ns = options->nvme_read_wait * NS_PER_MS,
+        .reinsert = (unsigned)options->nvme_reinsert,
+    };
+
+    return limits;
+}
+
 static struct store_limits
 store_limits_of(const struct options *options)
 {
@@ -30,6 +52,7 @@ store_limits_of(const struct options *options)
         .ttl_ns = options->limits_ttl * NS_PER_MS,
         .workers = (unsigned)options->limits_workers,
         .prefault = options->dram_prefault,
+        .nvme = nvme_limits_of(options),
     };
 
     return limits;
@@ -106,13 +129,35 @@ open_counters(struct server *server)
     size_t size;
 
     server->worker_count = (unsigned)server->options.limits_workers;
-    server->counters_count = server->worker_count + 2;
+    server->counters_count = server->worker_count + 3;
     size = server->counters_count * sizeof(*server->counters);
     server->counters = aligned_alloc(64, size);
     if (server->counters == NULL)
         return STATUS_NO_SPACE;
     memset(server->counters, 0, size);
     return STATUS_OK;
+}
+
+static enum status
+open_store(struct server *server, struct store_limits *limits, char *why,
+           size_t room)
+{
+    enum status status;
+
+    limits->mover_counters = server->counters + server->worker_count + 2;
+    status = store_open(limits, &server->store);
+    if (status == STATUS_NO_SPACE)
+        snprintf(why, room,
+                 "can not map dram.size=%llu and limits.index_memory=%llu "
+                 "bytes; expected sizes this machine has",
+                 (unsigned long long)limits->dram_size,
+                 (unsigned long long)limits->index_memory);
+    else if (status != STATUS_OK)
+        snprintf(why, room,
+                 "can not use nvme.path=%s: %s; the line before "
+                 "this one says why",
+                 limits->nvme.device.path, status_text(status));
+    return status;
 }
 
 static enum status
@@ -125,16 +170,8 @@ open_parts(struct server *server, char *why, size_t room)
 
     snprintf(why, room, "out of memory or descriptors at start");
     status = open_counters(server);
-    if (status == STATUS_OK) {
-        status = store_open(&limits, &server->store);
-        if (status != STATUS_OK)
-            snprintf(why, room,
-                     "can not map dram.size=%llu and "
-                     "limits.index_memory=%llu bytes; expected sizes this "
-                     "machine has",
-                     (unsigned long long)limits.dram_size,
-                     (unsigned long long)limits.index_memory);
-    }
+    if (status == STATUS_OK)
+        status = open_store(server, &limits, why, room);
     if (status != STATUS_OK)
         return status;
     server_reload(server, options);

@@ -45,7 +45,8 @@ struct server {
 
     unsigned worker_count;
     struct worker **workers;
-    unsigned counters_count; /* a set for each worker, the listener, HTTP */
+    unsigned counters_count; /* a set for each worker, the listener, HTTP,
+                                the mover */
     struct counters *counters;
 
     struct listener *listener;

@@ -15,6 +15,9 @@
 #define ENTRY_LEAST 192u
 /* Buckets looked through under one lock. */
 #define STRIDE 4096u
+/* The share of the memory that entries leave to others. */
+#define SHORT_SHARE 32u
+#define SHORT_LEAST (4u * POOL_BLOCK)
 
 static uint64_t
 power_of_two(uint64_t at_least)
@@ -39,14 +42,29 @@ choose_secret(struct index *index)
 }
 
 static enum status
+open_rank(struct index *index, unsigned rank)
+{
+    size_t size = power_of_two(index->part_count + 8) * 8;
+
+    index->oldest[rank] = aligned_alloc(64, size);
+    index->unparked[rank] = aligned_alloc(64, size);
+    if (index->oldest[rank] == NULL || index->unparked[rank] == NULL)
+        return STATUS_NO_SPACE;
+    for (unsigned i = 0; i < index->part_count; i++) {
+        index->policy->start(&index->parts[i].order[rank]);
+        policy_lru.start(&index->parts[i].parked[rank]);
+        atomic_init(&index->oldest[rank][i], PART_NONE);
+        atomic_init(&index->unparked[rank][i], PART_NONE);
+    }
+    return STATUS_OK;
+}
+
+static enum status
 open_parts(struct index *index, unsigned count)
 {
     index->part_count = count;
     index->parts = aligned_alloc(64, count * sizeof(struct part));
-    index->oldest = aligned_alloc(64, power_of_two(count + 8) * 8);
-    index->unparked = aligned_alloc(64, power_of_two(count + 8) * 8);
-    if (index->parts == NULL || index->oldest == NULL ||
-        index->unparked == NULL)
+    if (index->parts == NULL)
         return STATUS_NO_SPACE;
     memset(index->parts, 0, count * sizeof(struct part));
     for (unsigned i = 0; i < count; i++) {
@@ -55,11 +73,10 @@ open_parts(struct index *index, unsigned count)
         part->index = index;
         part->number = i;
         pthread_mutex_init(&part->lock, NULL);
-        index->policy->start(&part->order);
-        policy_lru.start(&part->parked);
-        atomic_init(&index->oldest[i], PART_NONE);
-        atomic_init(&index->unparked[i], PART_NONE);
     }
+    for (unsigned rank = 0; rank < INDEX_RANKS; rank++)
+        if (open_rank(index, rank) != STATUS_OK)
+            return STATUS_NO_SPACE;
     return STATUS_OK;
 }
 
@@ -107,8 +124,10 @@ index_close(struct index **index_in)
     if (index->buckets != NULL)
         munmap(index->buckets, index->bucket_count * sizeof(*index->buckets));
     free(index->parts);
-    free(index->oldest);
-    free(index->unparked);
+    for (unsigned rank = 0; rank < INDEX_RANKS; rank++) {
+        free(index->oldest[rank]);
+        free(index->unparked[rank]);
+    }
     free(index);
 }
 
@@ -149,6 +168,18 @@ entry_free(struct index *index, struct entry *entry)
     pool_object_free(index->pool, entry, entry_footprint(entry));
 }
 
+void *
+index_object_new(struct index *index, size_t size)
+{
+    return pool_object_new(index->pool, size);
+}
+
+void
+index_object_free(struct index *index, void *object, size_t size)
+{
+    pool_object_free(index->pool, object, size);
+}
+
 struct key
 entry_key(const struct entry *entry)
 {
@@ -164,6 +195,15 @@ const uint8_t *
 entry_meta(const struct entry *entry)
 {
     return entry->tail;
+}
+
+struct chunk_meta
+entry_meta_copy(const struct entry *entry)
+{
+    struct chunk_meta meta = {.size = entry->meta_size};
+
+    memcpy(meta.bytes, entry_meta(entry), entry->meta_size);
+    return meta;
 }
 
 void
@@ -315,4 +355,14 @@ uint64_t
 index_memory_size(const struct index *index)
 {
     return index->memory;
+}
+
+bool
+index_is_short(const struct index *index)
+{
+    size_t least = pool_size(index->pool) / SHORT_SHARE;
+
+    if (least < SHORT_LEAST)
+        least = SHORT_LEAST;
+    return pool_free_bytes(index->pool) < least;
 }

@@ -13,8 +13,9 @@
  *                                             entry_free()
  *   LINKED        who holds its part's lock   part_unlink() -> LOOSE
  *
- * A part's lock is held for no I/O and no eviction; inside it only the pools'
- * and the lease account's own locks may be taken.
+ * A part's lock is held for no I/O and no eviction; inside it only the pools',
+ * the lease accounts', the mover's queue's and the tiers' own short locks may be
+ * taken.
  */
 #ifndef STORAGE_INDEX_H
 #define STORAGE_INDEX_H
@@ -27,27 +28,53 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct flight;
 struct index;
 struct part;
+
+/* Two orders in which entries may go: those that take room in DRAM (or are
+ * metadata alone), and those whose bodies are in lower tiers only. */
+enum index_rank { INDEX_WARM, INDEX_COLD, INDEX_RANKS };
 
 struct entry {
     struct policy_node node; /* first: the policy knows entries by it */
     struct entry *chain;     /* the next of its bucket */
     uint64_t hash;
-    struct tier_place place; /* of the body, in DRAM */
-    uint64_t sequence;       /* of the PUT, global */
-    uint64_t expires_ns;     /* monotonic; 0: never */
+    struct tier_place places[TIER_COUNT]; /* of the body, where tiers says so */
+    struct flight *flight; /* a read of its body that is under way, or NULL */
+    uint64_t sequence;     /* of the PUT of its body, global */
+    uint64_t checksum;     /* of its body */
+    uint64_t expires_ns;   /* monotonic; 0: never */
     uint64_t leased_until_ns;
     uint32_t body_size;
     uint16_t key_size, space;
     uint8_t kind; /* enum key_kind */
     uint8_t form; /* enum name_form, kept for who named it */
     uint8_t meta_size, meta_room;
-    bool has_body, is_linked;
-    bool is_body_moved; /* its place is another entry's now */
+    uint8_t tiers;      /* bit t: its body is in tier t */
+    uint8_t lease_tier; /* whose account its lease is on */
+    uint8_t rank;       /* enum index_rank */
+    bool is_linked;
+    bool is_body_moved; /* its places are another entry's now */
     bool is_parked; /* leased, and out of the policy's order till that ends */
+    bool is_moving; /* the mover holds its chunk */
+    bool is_noted;  /* a record of it may be on a device: its end and its
+                       changes must be written there too */
+    bool was_hit;   /* since it was written to a lower tier */
     uint8_t tail[]; /* meta_room bytes of metadata, then the key */
 };
+
+static inline bool
+entry_has_body(const struct entry *entry)
+{
+    return entry->tiers != 0;
+}
+
+static inline bool
+entry_is_in(const struct entry *entry, enum tier_kind tier)
+{
+    return (entry->tiers & (1u << tier)) != 0;
+}
 
 /* memory: bytes for everything; parts: a power of two. */
 enum status index_open(uint64_t memory, unsigned parts, const struct policy *,
@@ -60,9 +87,16 @@ struct entry *entry_new(struct index *, const struct key *, uint8_t meta_room);
 void entry_free(struct index *, struct entry *);
 struct key entry_key(const struct entry *); /* lent while the entry lives */
 const uint8_t *entry_meta(const struct entry *);
+struct chunk_meta entry_meta_copy(const struct entry *);
 void entry_set_meta(struct entry *, const void *bytes, uint8_t size);
 /* Bytes an entry takes of the index's memory. */
 size_t entry_footprint(const struct entry *);
+
+/* Other small things that live by the index's memory: what is read or written
+ * of an entry.  1 .. POOL_OBJECT_MAX bytes; NULL when memory is short.  Any
+ * thread. */
+void *index_object_new(struct index *, size_t size);
+void index_object_free(struct index *, void *object, size_t size);
 
 /* The part a hash falls into, locked. */
 struct part *index_lock(struct index *, uint64_t hash);
@@ -73,13 +107,16 @@ struct entry *part_find(struct part *, const struct key *);
 void part_link(struct part *, struct entry *); /* as the newest */
 void part_unlink(struct part *, struct entry *);
 void part_touch(struct part *, struct entry *); /* accessed now */
+/* Changes its rank, as the newest there. */
+void part_rank(struct part *, struct entry *, enum index_rank);
 
 /*
- * The entry that is next to go, of all parts, with its part locked; NULL (and
- * nothing locked) when there is none that may.  Leased entries are passed over
- * until their lease has run out.
+ * The entry of a rank that is next to go, of all parts, with its part locked;
+ * NULL (and nothing locked) when there is none that may.  Leased entries are
+ * passed over until their lease has run out, unless what goes is their place in
+ * DRAM and a lower tier keeps the promise.
  */
-struct part *index_lock_oldest(struct index *, uint64_t now_ns,
+struct part *index_lock_oldest(struct index *, enum index_rank, uint64_t now_ns,
                                struct entry **entry_out);
 
 /* Buckets, for walks: 0 .. index_buckets() - 1.  The lock is held during each
@@ -94,5 +131,8 @@ void index_walk_bucket(struct index *, uint64_t bucket, index_found_fn *found,
 uint64_t index_entries(const struct index *);     /* a recent value */
 uint64_t index_memory_used(const struct index *); /* bytes, a recent value */
 uint64_t index_memory_size(const struct index *); /* bytes in all */
+/* Is so little left that entries should go, so that what is read and written of
+ * the others finds some? */
+bool index_is_short(const struct index *);
 
 #endif

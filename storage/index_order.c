@@ -24,20 +24,21 @@ tell(_Atomic uint64_t *told, uint64_t value)
 }
 
 static void
-tell_order(struct part *part)
+tell_order(struct part *part, unsigned rank)
 {
-    struct policy_node *node = part->index->policy->candidate(&part->order);
+    struct policy_node *node =
+        part->index->policy->candidate(&part->order[rank]);
 
-    tell(&part->index->oldest[part->number],
+    tell(&part->index->oldest[rank][part->number],
          node == NULL ? PART_NONE : node->tick);
 }
 
 static void
-tell_parked(struct part *part)
+tell_parked(struct part *part, unsigned rank)
 {
-    struct policy_node *node = policy_lru.candidate(&part->parked);
+    struct policy_node *node = policy_lru.candidate(&part->parked[rank]);
 
-    tell(&part->index->unparked[part->number],
+    tell(&part->index->unparked[rank][part->number],
          node == NULL ? PART_NONE : node->tick);
 }
 
@@ -51,21 +52,21 @@ void
 part_order_in(struct part *part, struct entry *entry)
 {
     entry->is_parked = false;
-    part->index->policy->insert(&part->order, &entry->node,
+    part->index->policy->insert(&part->order[entry->rank], &entry->node,
                                 next_tick(part->index));
-    tell_order(part);
+    tell_order(part, entry->rank);
 }
 
 void
 part_order_out(struct part *part, struct entry *entry)
 {
     if (entry->is_parked) {
-        policy_lru.remove(&part->parked, &entry->node);
+        policy_lru.remove(&part->parked[entry->rank], &entry->node);
         entry->is_parked = false;
-        tell_parked(part);
+        tell_parked(part, entry->rank);
     } else {
-        part->index->policy->remove(&part->order, &entry->node);
-        tell_order(part);
+        part->index->policy->remove(&part->order[entry->rank], &entry->node);
+        tell_order(part, entry->rank);
     }
 }
 
@@ -77,9 +78,19 @@ part_touch(struct part *part, struct entry *entry)
         part_order_in(part, entry);
         return;
     }
-    part->index->policy->touch(&part->order, &entry->node,
+    part->index->policy->touch(&part->order[entry->rank], &entry->node,
                                next_tick(part->index));
-    tell_order(part);
+    tell_order(part, entry->rank);
+}
+
+void
+part_rank(struct part *part, struct entry *entry, enum index_rank rank)
+{
+    if (entry->rank == rank)
+        return;
+    part_order_out(part, entry);
+    entry->rank = (uint8_t)rank;
+    part_order_in(part, entry);
 }
 
 /* The parked stand in the order in which their leases end, so that a short one
@@ -89,7 +100,8 @@ static void
 stand_by_lease(struct part *part, struct entry *entry)
 {
     struct policy_node *node = &entry->node;
-    struct policy_node *ends = &part->parked.ends, *at = ends->older;
+    struct policy_node *ends = &part->parked[entry->rank].ends;
+    struct policy_node *at = ends->older;
 
     node->tick = entry->leased_until_ns;
     while (at != ends && at->tick > node->tick)
@@ -103,19 +115,20 @@ stand_by_lease(struct part *part, struct entry *entry)
 static void
 park(struct part *part, struct entry *entry)
 {
-    part->index->policy->remove(&part->order, &entry->node);
+    part->index->policy->remove(&part->order[entry->rank], &entry->node);
     stand_by_lease(part, entry);
     entry->is_parked = true;
-    tell_order(part);
-    tell_parked(part);
+    tell_order(part, entry->rank);
+    tell_parked(part, entry->rank);
 }
 
 /* With the part locked: its parked entry whose lease has ended, if any.  Those
  * that were leased again take another place. */
 static struct entry *
-unparked(struct part *part, uint64_t now_ns)
+unparked(struct part *part, unsigned rank, uint64_t now_ns)
 {
-    struct policy_node *node = policy_lru.candidate(&part->parked);
+    struct policy_order *parked = &part->parked[rank];
+    struct policy_node *node = policy_lru.candidate(parked);
     struct entry *found = NULL;
 
     while (node != NULL && node->tick <= now_ns && found == NULL) {
@@ -124,13 +137,22 @@ unparked(struct part *part, uint64_t now_ns)
         if (entry->leased_until_ns <= now_ns) {
             found = entry;
         } else {
-            policy_lru.remove(&part->parked, node);
+            policy_lru.remove(parked, node);
             stand_by_lease(part, entry);
-            node = policy_lru.candidate(&part->parked);
+            node = policy_lru.candidate(parked);
         }
     }
-    tell_parked(part);
+    tell_parked(part, rank);
     return found;
+}
+
+/* Does it break no promise if an entry of its rank goes? */
+static bool
+may_go(const struct entry *entry, uint64_t now_ns)
+{
+    return entry->leased_until_ns <= now_ns ||
+           (entry->rank == INDEX_WARM &&
+            (entry->tiers & ~(1u << TIER_DRAM)) != 0);
 }
 
 static struct part *
@@ -153,21 +175,22 @@ lock_least(struct index *index, const _Atomic uint64_t *told, uint64_t below)
 }
 
 struct part *
-index_lock_oldest(struct index *index, uint64_t now_ns,
+index_lock_oldest(struct index *index, enum index_rank rank, uint64_t now_ns,
                   struct entry **entry_out)
 {
     struct part *part;
 
-    while ((part = lock_least(index, index->unparked, now_ns + 1)) != NULL) {
-        *entry_out = unparked(part, now_ns);
+    while ((part = lock_least(index, index->unparked[rank], now_ns + 1)) !=
+           NULL) {
+        *entry_out = unparked(part, rank, now_ns);
         if (*entry_out != NULL)
             return part;
         pthread_mutex_unlock(&part->lock);
     }
-    while ((part = lock_least(index, index->oldest, PART_NONE)) != NULL) {
-        struct policy_node *node = index->policy->candidate(&part->order);
+    while ((part = lock_least(index, index->oldest[rank], PART_NONE)) != NULL) {
+        struct policy_node *node = index->policy->candidate(&part->order[rank]);
 
-        if (node != NULL && entry_of(node)->leased_until_ns <= now_ns) {
+        if (node != NULL && may_go(entry_of(node), now_ns)) {
             *entry_out = entry_of(node);
             return part;
         }

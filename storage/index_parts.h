@@ -14,9 +14,12 @@ struct part {
     _Alignas(64) pthread_mutex_t lock;
     struct index *index;
     unsigned number;
-    struct policy_order order;  /* those that may go, by the policy */
-    struct policy_order parked; /* leased when they were to go; their ticks are
-                                   the ends of their leases */
+    /* By rank. */
+    struct policy_order
+        order[INDEX_RANKS]; /* those that may go, by the policy */
+    struct policy_order parked[INDEX_RANKS]; /* leased when they were to go;
+                                                their ticks are the ends of
+                                                their leases */
 };
 
 struct index {
@@ -33,7 +36,7 @@ struct index {
     _Atomic uint64_t entries;
     /* What each part's lock guards, told to evictors without it: the tick of
      * the part's candidate, and when its first parked lease ends. */
-    _Atomic uint64_t *oldest, *unparked;
+    _Atomic uint64_t *oldest[INDEX_RANKS], *unparked[INDEX_RANKS];
 };
 
 void part_order_in(struct part *, struct entry *);

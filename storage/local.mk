@@ -10,17 +10,45 @@ libstorage_a_SOURCES = \
 	storage/index.c \
 	storage/index_order.c \
 	storage/lease.c \
+	storage/mover.c \
+	storage/mover_ahead.c \
+	storage/mover_job.c \
+	storage/mover_reclaim.c \
+	storage/nvme_batch.c \
+	storage/nvme_budget.c \
+	storage/nvme_file.c \
+	storage/nvme_format.c \
+	storage/nvme_health.c \
+	storage/nvme_item.c \
+	storage/nvme_log.c \
+	storage/nvme_notes.c \
+	storage/nvme_read.c \
+	storage/nvme_recovery.c \
+	storage/nvme_scan.c \
+	storage/nvme_seal.c \
+	storage/nvme_super.c \
+	storage/nvme_victim.c \
+	storage/nvme_walk.c \
+	storage/nvme_window.c \
+	storage/nvme_write.c \
 	storage/policy.c \
 	storage/pool.c \
 	storage/pool_object.c \
+	storage/port.c \
+	storage/port_threads.c \
 	storage/store_port.c \
 	storage/store.c \
 	storage/store_evict.c \
+	storage/store_flight.c \
+	storage/store_flush.c \
 	storage/store_get.c \
 	storage/store_meta.c \
+	storage/store_place.c \
 	storage/store_put.c \
+	storage/store_recover.c \
 	storage/store_walk.c \
 	storage/tier.c \
-	storage/tier_dram.c
+	storage/tier_dram.c \
+	storage/tier_nvme.c
 
 storage_libs = libstorage.a $(URING_LIBS)

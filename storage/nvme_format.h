@@ -7,8 +7,9 @@
  *   device    | super A | super B | segment 0 | segment 1 | ...
  *               block 0   block 1   from block 256 (1 MiB) on
  *
- *   segment   | header | record | record | ... |        | table | trailer |
- *               1 block                            sealed: ends the segment
+ *   segment   | header | record | record | ... | table |      | trailer |
+ *               1 block                        sealed: with a table behind the
+ *                                              last record, a trailer at the end
  *
  *   record    | head: 1 or 2 blocks | payload, zeroed to the next block |
  *
@@ -21,15 +22,56 @@
  *           size and checksum, and one item (a value) or none (notes).
  * notes     a record whose payload is items: tombstones and changes.
  * item      what is known of a value: see struct nvme_item.
- * table     a record head, of kind TABLE, and all items of the segment in the
- *           order they were written.
+ * table     a record, of kind TABLE, whose payload is all items of the segment in
+ *           the order they were written.
  * trailer   magic, identity, generation, block of the table, its size in
  *           blocks; the last block of the segment.
  *
  * A record counts only if its generation and identity are the segment's: what
  * a segment's earlier life has left behind is never read.
  *
- * [the builder of this file draws each part's bytes here, offset by offset]
+ * All four parts of one or two blocks begin alike, in this and in any later
+ * version, and what is not drawn is zero:
+ *
+ *     0   8  magic: PREFIXCS, PREFIXCH, PREFIXCR or PREFIXCT
+ *     8   8  checksum of the part's blocks, these 8 bytes taken for zero
+ *    16  16  identity
+ *
+ * super                                   header
+ *    32   4  version                         32   4  version
+ *    36   4  segments                        36   4  zero
+ *    40   8  bytes of a segment              40   8  generation
+ *    48   8  serial
+ *    56   8  zero                         trailer
+ *    64   8  flush sequence of space 0       32   8  generation
+ *    72   8  ... of space 1, to 255          40   4  block of the table's head
+ *                                            44   4  blocks, head and payload
+ *
+ * record
+ *    32   8  generation
+ *    40   1  kind: 1 value, 2 notes, 3 table
+ *    41   1  blocks of the head
+ *    42   2  zero
+ *    44   4  bytes of the payload
+ *    48   8  checksum of the payload
+ *    56      of a value: its item, its block 0
+ *
+ * item, in a head or in the payload of notes and tables; `v`: zero unless a
+ * value's, `c`: zero in a tombstone
+ *     0   4  bytes of the item, a multiple of 8
+ *     4   1  kind: 1 value, 2 tombstone, 3 change
+ *     5   1  form (c)
+ *     6   1  kind of the key: 0 plain, 1 object
+ *     7   1  bytes of metadata (c)
+ *     8   2  bytes of the key, 1 to 4096
+ *    10   2  namespace
+ *    12   4  first block of the record, from the segment's start (v)
+ *    16   8  sequence
+ *    24   8  expiry, Unix time in ms, 0 never (c)
+ *    32   8  checksum of the value's bytes (v)
+ *    40   4  bytes of the value (v)
+ *    44   4  zero
+ *    48      metadata, key, zeroes to a multiple of 8
  */
 #ifndef STORAGE_NVME_FORMAT_H
 #define STORAGE_NVME_FORMAT_H
@@ -41,18 +83,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NVME_VERSION     1u
-#define NVME_BLOCK       4096u
-#define NVME_DATA_START  (1u << 20) /* of segment 0 on the device */
-#define NVME_SPACES      256u
-#define NVME_IDENTITY    16u
+#define NVME_VERSION         1u
+#define NVME_BLOCK           4096u
+#define NVME_DATA_START      (1u << 20) /* of segment 0 on the device */
+#define NVME_SPACES          256u
+#define NVME_IDENTITY        16u
 #define NVME_HEAD_BLOCKS_MAX 2u /* the longest key takes two */
+#define NVME_SEGMENT_MIN     (64u << 10)
+#define NVME_SEGMENT_MAX     (UINT64_C(1) << 32)
 
 struct nvme_super {
     uint32_t version;
     uint8_t identity[NVME_IDENTITY];
     uint64_t serial;
-    uint64_t segment_size; /* bytes, whole blocks */
+    uint64_t segment_size; /* bytes, whole blocks, NVME_SEGMENT_MIN to MAX */
     uint32_t segment_count;
     uint64_t flushed[NVME_SPACES]; /* sequences */
 };
@@ -106,7 +150,8 @@ enum nvme_found {
     NVME_NEWER    /* super only: a version this program does not know */
 };
 
-/* Each writer fills whole blocks.  Each reader may be given any bytes. */
+/* Each writer fills whole blocks.  Each reader may be given any bytes and
+ * writes to `out` only if GOOD (of NEWER: out->version). */
 void nvme_write_super(const struct nvme_super *, uint8_t block[NVME_BLOCK]);
 enum nvme_found nvme_read_super(const uint8_t block[NVME_BLOCK],
                                 struct nvme_super *out);
@@ -117,10 +162,11 @@ enum nvme_found nvme_read_header(const uint8_t identity[NVME_IDENTITY],
                                  const uint8_t block[NVME_BLOCK],
                                  uint64_t *generation_out);
 
-/* Blocks the head of a record for this key (0: of notes, a table) needs. */
+/* Blocks the head of a record for this key and metadata (NULL: none) needs.
+ * key NULL: of notes or a table. */
 uint32_t nvme_head_blocks(const struct key *, const struct chunk_meta *);
 /* blocks: nvme_head_blocks() of them, all written.  record->head_blocks and
- * payload_* must be set. */
+ * payload_* must be set; of a VALUE they are the item's size and checksum. */
 void nvme_write_record(const uint8_t identity[NVME_IDENTITY],
                        const struct nvme_record *, uint8_t *blocks);
 /* bytes: what was read from the record's start, NVME_HEAD_BLOCKS_MAX blocks or
@@ -135,7 +181,8 @@ enum nvme_found nvme_read_trailer(const uint8_t identity[NVME_IDENTITY],
                                   const uint8_t block[NVME_BLOCK],
                                   struct nvme_trailer *out);
 
-/* Items of notes and tables, one behind the other. */
+/* Items of notes and tables, one behind the other.  What is not of an item's
+ * kind is neither written nor read: a tombstone has no metadata. */
 #define NVME_ITEM_MAX (96u + CHUNK_META_MAX + KEY_SIZE_MAX)
 uint32_t nvme_item_size(const struct nvme_item *);
 /* Writes at *at, moves it; false (nothing written) if it does not fit. */

@@ -22,7 +22,7 @@ enum nvme_segment_state {
 struct nvme_segment_seen {
     uint32_t number;
     enum nvme_segment_state state;
-    uint64_t generation; /* not of BLANK */
+    uint64_t generation;         /* not of BLANK */
     struct nvme_trailer trailer; /* of SEALED */
 };
 
@@ -33,6 +33,9 @@ struct nvme_scan_events {
      * Lent during the call. */
     void (*item)(void *arg, const struct nvme_segment_seen *,
                  const struct nvme_item *);
+    /* A whole record of values or notes, before its items. */
+    void (*record)(void *arg, const struct nvme_segment_seen *, uint32_t block,
+                   const struct nvme_record *);
     /* What can not be believed.  block: from the segment's start. */
     void (*broken)(void *arg, const struct nvme_segment_seen *, uint32_t block,
                    const char *why);
@@ -41,34 +44,49 @@ struct nvme_scan_events {
 
 /* The superblock that holds (the one with the higher serial of those that are
  * whole).  OK; MISS: both blank, a new device; CORRUPT: neither is whole and
- * they are not blank; BAD_REQUEST: of a newer version; IO.
- * which_out: 0 or 1, and whether the other one is whole too; may be NULL. */
+ * they are not blank; BAD_REQUEST: one is of a newer version, and only
+ * newer_version is set; IO: none is whole and one could not be read.
+ * which: 0 or 1; has_both: the other one is whole too; has_broken: it is there,
+ * but not whole. */
 struct nvme_super_seen {
     struct nvme_super super;
     unsigned which;
-    bool has_both;
+    bool has_both, has_broken;
     uint32_t newer_version; /* BAD_REQUEST */
 };
 enum status nvme_scan_super(int fd, struct nvme_super_seen *out) MUST_USE;
 
-/* fd: lent; opened with O_DIRECT or without. */
+/* fd: lent; opened with O_DIRECT or without.  A file that ends early reads as
+ * zeroes from there on.  The events are copied.  NO_SPACE: no memory. */
 enum status nvme_scan_open(int fd, const struct nvme_super *,
                            const struct nvme_scan_events *,
                            struct nvme_scan **out) MUST_USE;
 void nvme_scan_close(struct nvme_scan **);
 
-/* Reads header and trailer.  IO: could not be read (then it is BLANK). */
+/* Reads header and trailer; always sets *out.  IO: could not be read (then it
+ * is BLANK).  broken() for a header that is not whole before records of this
+ * device. */
 enum status nvme_scan_look(struct nvme_scan *, uint32_t segment,
                            struct nvme_segment_seen *out) MUST_USE;
 /* The items of a SEALED segment, from its table; CORRUPT (after broken()) when
- * the table is not whole, and then no item() was called. */
+ * the table is not whole, and then no item() was called; IO when it could not
+ * be read. */
 enum status nvme_scan_table(struct nvme_scan *,
                             const struct nvme_segment_seen *) MUST_USE;
 /* The items of any segment that is not blank, found by walking its records and
  * comparing each payload with its checksum; broken() for each that differs (its
- * item is not told).  Ends at the first head that is none: of an OPEN segment
- * the torn tail, which is not broken(); before the table of a SEALED one, which
- * is.  *end_out: the first block behind the last whole head's record.  */
+ * items are not told).
+ *
+ * OPEN: ends at the first head that is none.  That is the torn tail, and so are
+ * the last records before it if their payloads differ: not broken().  broken()
+ * for a trailer that is not whole behind a table.
+ * SEALED: up to the table; broken() for what is not the head of a record, and
+ * the walk goes on at the next one.  A write that failed leaves such a place
+ * too: no item of the table is in it then.
+ *
+ * *end_out: the first block behind the last whole head's record; always set.
+ * IO: some blocks could not be read (broken() too); the rest was told.
+ * NO_SPACE: no memory. */
 enum status nvme_scan_walk(struct nvme_scan *, const struct nvme_segment_seen *,
                            uint32_t *end_out) MUST_USE;
 

@@ -27,7 +27,7 @@ struct port;
 enum io_engine_kind { IO_AUTO, IO_URING, IO_THREADS };
 
 /* Pieces of a transfer: no read or write is larger. */
-#define IO_SIZE_MAX  ((1u << 20) + (64u << 10))
+#define IO_SIZE_MAX    ((1u << 20) + (64u << 10))
 #define IO_VECTORS_MAX 256u
 
 /* One read or write; lives in the caller's object until done(). */
@@ -39,17 +39,19 @@ struct io {
     uint32_t size;  /* sum of the vectors */
     int32_t result; /* out: size, or -errno; the end of the file is -EIO */
     void (*done)(struct io *);
-    struct io *next; /* the port's own till done() */
+    struct io *next;   /* the port's own till done() */
+    struct port *port; /* likewise */
 };
 
 /* Main thread.  fd: lent, open for as long as the engine; `threads`: how many
  * of them, if it comes to threads.  AUTO takes io_uring unless the kernel
- * refuses (EPERM, ENOSYS, ENOMEM), and logs once which it took.  BAD_REQUEST:
- * URING was asked for and refused; *why_out is the errno's text. */
+ * refuses (EPERM, EACCES, ENOSYS, ENOMEM, EINVAL of an old one), and logs once
+ * which it took.  BAD_REQUEST: URING was asked for and refused; NO_SPACE: no
+ * memory, descriptors or threads; *why_out is the errno's text. */
 enum status io_engine_open(enum io_engine_kind, int fd, unsigned threads,
                            struct io_engine **engine_out,
                            const char **why_out) MUST_USE;
-void io_engine_close(struct io_engine **); /* after the last port */
+void io_engine_close(struct io_engine **);            /* after the last port */
 const char *io_engine_name(const struct io_engine *); /* "uring", "threads" */
 
 /* engine: NULL for a thread that moves nothing to disk.  owner: the caller's,
@@ -80,6 +82,9 @@ struct post {
     struct post *next;
 };
 void port_post(struct port *, struct post *);
+/* For a thread that has no event loop: waits until fd is readable, for
+ * timeout_ms at most. */
+void port_wait(const struct port *, int timeout_ms);
 /* Any thread: makes fd readable. */
 void port_wake(struct port *);
 

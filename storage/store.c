@@ -5,10 +5,12 @@
 
 #include "base/clock.h"
 #include "proto/object_name.h"
+#include "storage/mover.h"
 #include "storage/store_state.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Enough parts that workers seldom meet at one. */
 static unsigned
@@ -21,26 +23,82 @@ part_count(unsigned workers)
     return parts;
 }
 
-enum status
-store_open(const struct store_limits *limits, struct store **store_out)
+/* For a tier: room for what it reads, on the thread that asked. */
+static bool
+make_room(struct port *port, uint64_t bytes)
 {
-    struct store *store = calloc(1, sizeof(*store));
-    struct tier_env env = {0};
+    return store_make_room(port_owner(port), bytes);
+}
 
-    if (store == NULL)
-        return STATUS_NO_SPACE;
-    store->inflight_size = limits->inflight;
+static enum status
+open_leases(struct store *store, const struct store_limits *limits)
+{
+    uint64_t caps[TIER_COUNT] = {[TIER_DRAM] = limits->dram_size / 4,
+                                 [TIER_NVME] = limits->nvme.device.size / 4};
+
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++)
+        if (lease_open(limits->lease_ns, caps[tier], &store->leases[tier]) !=
+            STATUS_OK)
+            return STATUS_NO_SPACE;
+    return STATUS_OK;
+}
+
+/* A lower tier, what it has kept, and who writes to it. */
+static enum status
+open_nvme(struct store *store, const struct store_limits *limits)
+{
+    struct tier_env env = {.nvme = &limits->nvme.device,
+                           .pool = store->pool,
+                           .make_room = make_room};
+    enum status status;
+
+    if (limits->nvme.device.path == NULL)
+        return STATUS_OK;
+    status = tier_open(TIER_NVME, &env, &store->tiers[TIER_NVME]);
+    if (status != STATUS_OK)
+        return status;
+    status = mover_open(store, limits->mover_counters, &store->mover);
+    if (status == STATUS_OK)
+        status = store_recover(mover_store_port(store->mover));
+    if (status == STATUS_OK)
+        status = mover_start(store->mover);
+    return status;
+}
+
+static enum status
+open_parts(struct store *store, const struct store_limits *limits)
+{
+    struct tier_env env = {.pool = NULL};
+
     if (pool_open(limits->dram_size, limits->prefault, &store->pool) !=
             STATUS_OK ||
         index_open(limits->index_memory, part_count(limits->workers),
                    &policy_lru, &store->index) != STATUS_OK ||
-        tier_open(TIER_DRAM, &env, &store->dram) != STATUS_OK ||
-        lease_open(limits->lease_ns, limits->dram_size / 4, &store->leases) !=
-            STATUS_OK) {
-        store_close(&store);
+        tier_open(TIER_DRAM, &env, &store->tiers[TIER_DRAM]) != STATUS_OK ||
+        open_leases(store, limits) != STATUS_OK)
         return STATUS_NO_SPACE;
+    return STATUS_OK;
+}
+
+enum status
+store_open(const struct store_limits *limits, struct store **store_out)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    enum status status;
+
+    if (store == NULL)
+        return STATUS_NO_SPACE;
+    pthread_mutex_init(&store->flight_lock, NULL);
+    store->inflight_size = limits->inflight;
+    status = open_parts(store, limits);
+    if (status == STATUS_OK) {
+        store_set_limits(store, limits);
+        status = open_nvme(store, limits);
     }
-    store_set_limits(store, limits);
+    if (status != STATUS_OK) {
+        store_close(&store);
+        return status;
+    }
     *store_out = store;
     return STATUS_OK;
 }
@@ -57,7 +115,13 @@ store_set_limits(struct store *store, const struct store_limits *limits)
     atomic_store(&store->value_max, most);
     atomic_store(&store->put_wait_ns, limits->put_wait_ns);
     atomic_store(&store->ttl_ns, limits->ttl_ns);
-    lease_set_duration(store->leases, limits->lease_ns);
+    atomic_store(&store->read_wait_ns, limits->nvme.read_wait_ns);
+    atomic_store(&store->write, limits->nvme.write);
+    atomic_store(&store->write_max, limits->nvme.write_max);
+    atomic_store(&store->queue_size, limits->nvme.queue);
+    atomic_store(&store->reinsert, limits->nvme.reinsert);
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++)
+        lease_set_duration(store->leases[tier], limits->lease_ns);
 }
 
 static void
@@ -65,9 +129,12 @@ free_found(void *arg, struct part *part, struct entry *entry)
 {
     struct store *store = arg;
 
+    assert(entry->flight == NULL);
     part_unlink(part, entry);
-    if (entry->has_body)
-        tier_drop(store->dram, &entry->place, entry->body_size);
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++)
+        if (entry_is_in(entry, tier))
+            tier_drop(store->tiers[tier], &entry->places[tier],
+                      entry->body_size);
     entry_free(store->index, entry);
 }
 
@@ -79,22 +146,28 @@ store_close(struct store **store_in)
     if (store == NULL)
         return;
     *store_in = NULL;
-    if (store->index != NULL && store->dram != NULL)
+    mover_close(&store->mover);
+    if (store->index != NULL && store->tiers[TIER_DRAM] != NULL)
         for (uint64_t i = 0; i < index_buckets(store->index); i++)
             index_walk_bucket(store->index, i, free_found, store);
-    tier_close(&store->dram);
-    lease_close(&store->leases);
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++) {
+        tier_close(&store->tiers[tier]);
+        lease_close(&store->leases[tier]);
+    }
     index_close(&store->index);
     pool_close(&store->pool);
+    pthread_mutex_destroy(&store->flight_lock);
     free(store);
 }
 
 bool
-store_is_meant(const struct entry *entry, const struct store_name *name)
+store_is_meant(const struct store *store, const struct entry *entry,
+               const struct store_name *name)
 {
     if ((name->forms & (1u << entry->form)) == 0)
         return false;
-    return name->part == PART_BODY ? entry->has_body : entry->meta_size != 0;
+    return name->part == PART_BODY ? store_is_readable(store, entry)
+                                   : entry->meta_size != 0;
 }
 
 unsigned
@@ -102,7 +175,7 @@ store_name_count(const struct entry *entry)
 {
     if (entry->kind == KEY_PLAIN || entry->form == FORM_LM)
         return 1;
-    return (unsigned)entry->has_body + (entry->meta_size != 0);
+    return (unsigned)entry_has_body(entry) + (entry->meta_size != 0);
 }
 
 void
@@ -131,26 +204,46 @@ store_remove(struct store_port *port, struct part *part, struct entry *entry,
 
     part_unlink(part, entry);
     store_count_names(store, entry, -1);
-    lease_end(store->leases, now_ns, entry->body_size, entry->leased_until_ns);
-    if (entry->has_body && !entry->is_body_moved)
-        tier_drop(store->dram, &entry->place, entry->body_size);
+    lease_end(store_lease_account(store, entry), now_ns, entry->body_size,
+              entry->leased_until_ns);
+    if (!entry->is_body_moved) {
+        store_flight_leave(entry);
+        store_note_gone(store, entry);
+        for (unsigned tier = 0; tier < TIER_COUNT; tier++)
+            if (entry_is_in(entry, tier))
+                tier_drop(store->tiers[tier], &entry->places[tier],
+                          entry->body_size);
+    }
     entry_free(store->index, entry);
+}
+
+enum status
+store_lease(struct store *store, struct entry *entry, uint64_t now_ns)
+{
+    enum tier_kind tier = entry_is_in(entry, TIER_NVME) ? TIER_NVME : TIER_DRAM;
+
+    /* What is promised already is promised by that tier until it ends. */
+    if (entry->leased_until_ns > now_ns)
+        tier = entry->lease_tier;
+    else
+        entry->lease_tier = (uint8_t)tier;
+    return lease_grant(store->leases[tier], now_ns, entry->body_size,
+                       &entry->leased_until_ns);
 }
 
 void
 store_move_lease(struct store_port *port, struct entry *entry,
                  struct entry *old, uint64_t now_ns)
 {
-    struct lease_account *leases = port->store->leases;
-
     if (old->leased_until_ns <= now_ns)
         return;
     if (entry->body_size == old->body_size) {
         entry->leased_until_ns = old->leased_until_ns;
+        entry->lease_tier = old->lease_tier;
     } else {
-        lease_end(leases, now_ns, old->body_size, old->leased_until_ns);
-        if (lease_grant(leases, now_ns, entry->body_size,
-                        &entry->leased_until_ns) != STATUS_OK)
+        lease_end(store_lease_account(port->store, old), now_ns, old->body_size,
+                  old->leased_until_ns);
+        if (store_lease(port->store, entry, now_ns) != STATUS_OK)
             count(port->counters, COUNTER_leases_refused, 1);
     }
     old->leased_until_ns = 0;
@@ -173,19 +266,30 @@ store_find(struct store_port *port, struct part *part, const struct key *key,
 void
 store_usage(struct store *store, struct store_usage *out)
 {
-    struct tier_usage dram;
+    struct tier_usage usage;
+    uint64_t now_ns = clock_now_ns();
 
-    tier_usage(store->dram, &dram);
+    memset(out, 0, sizeof(*out));
+    tier_usage(store->tiers[TIER_DRAM], &usage);
     out->dram_size = pool_size(store->pool);
     out->dram_used = out->dram_size - pool_free_bytes(store->pool);
-    out->value_bytes = dram.bytes_used;
-    out->chunks = dram.chunks;
+    out->value_bytes = usage.bytes_used;
+    out->chunks = usage.chunks;
     out->entries = index_entries(store->index);
     out->index_size = index_memory_size(store->index);
     out->index_used = index_memory_used(store->index);
     out->inflight_size = store->inflight_size;
     out->inflight_used = atomic_load(&store->inflight_used);
-    out->leased_bytes = lease_bytes(store->leases, clock_now_ns());
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++)
+        out->leased_bytes += lease_bytes(store->leases[tier], now_ns);
+    out->has_nvme = store->tiers[TIER_NVME] != NULL;
+    if (!out->has_nvme)
+        return;
+    tier_usage(store->tiers[TIER_NVME], &usage);
+    out->nvme_value_bytes = usage.bytes_used;
+    out->nvme_chunks = usage.chunks;
+    out->nvme_queue_bytes = mover_queue_bytes(store->mover);
+    nvme_usage(store->tiers[TIER_NVME], &out->nvme);
 }
 
 uint64_t

@@ -15,6 +15,7 @@
 #include "proto/key.h"
 #include "proto/message.h"
 #include "storage/chunk.h"
+#include "storage/nvme.h"
 #include "storage/tier.h"
 
 #include <stdbool.h>
@@ -27,19 +28,40 @@ struct store_port;
 struct store_put;
 struct iovec;
 
+/* What is written to NVMe, and when. */
+enum store_write {
+    STORE_WRITE_ALL,    /* each PUT, behind it */
+    STORE_WRITE_REUSED, /* what is asked for again */
+    STORE_WRITE_EVICTED /* what is about to leave DRAM */
+};
+
+struct store_nvme_limits {
+    struct nvme_options device; /* path NULL: no such tier */
+    enum store_write write;
+    uint64_t write_max;    /* bytes a second; 0: as the device can */
+    uint64_t queue;        /* bytes that wait to be written */
+    uint64_t read_wait_ns; /* a GET that has waited so long is a miss */
+    unsigned reinsert;     /* percent of a reclaimed segment that may be kept */
+};
+
 struct store_limits {
     uint64_t dram_size, index_memory, inflight, value_max; /* bytes */
     uint64_t put_wait_ns, lease_ns, ttl_ns;                /* ttl 0: none */
     unsigned workers;
     bool prefault;
+    struct store_nvme_limits nvme;
+    struct counters *mover_counters; /* lent, the mover's thread's own; NULL
+                                        without NVMe */
 };
 
-/* Main thread.  NO_SPACE when the memory can not be had. */
+/* Main thread.  Brings back what a lower tier has kept, and starts the mover.
+ * NO_SPACE when the memory can not be had; another status when the NVMe tier
+ * can not be opened, which has been logged. */
 enum status store_open(const struct store_limits *,
                        struct store **store_out) MUST_USE;
 void store_close(struct store **); /* after the last port */
 /* Takes over what may change while serving: value_max, put_wait_ns, lease_ns,
- * ttl_ns.  Any thread. */
+ * ttl_ns, and of nvme: write, write_max, read_wait_ns, reinsert.  Any thread. */
 void store_set_limits(struct store *, const struct store_limits *);
 
 /* A worker's side.  Knows no event loop: when fd is readable, or deadline has
@@ -47,9 +69,14 @@ void store_set_limits(struct store *, const struct store_limits *);
  * counters: the worker's own, lent.  Open all ports before use of any. */
 enum status store_port_open(struct store *, struct counters *,
                             struct store_port **port_out) MUST_USE;
-void store_port_close(struct store_port **); /* nothing may be pending on it */
+/* Main thread, when no thread runs any port of the store: what was started on
+ * it must have been cancelled, reads that are still under way are waited for. */
+void store_port_close(struct store_port **);
 int store_port_fd(const struct store_port *);
 void store_port_run(struct store_port *);
+/* Passes on what was started for the disk: once per turn of the loop, after
+ * its last request.  No system call if nothing was. */
+void store_port_submit(struct store_port *);
 /* When store_port_run() is due without the fd; 0: not. Monotonic ns. */
 uint64_t store_port_deadline_ns(const struct store_port *);
 
@@ -126,20 +153,25 @@ enum status store_set_meta(struct store_port *, const struct key *,
 /* Takes the metadata half away; the entry goes too if it has no body. */
 void store_withdraw_meta(struct store_port *, const struct store_name *);
 
-/* One GET.  Lives in the caller's object until done. */
+/* One GET.  Lives in the caller's object until it is done or cancelled. */
 struct store_get {
-    struct transfer transfer; /* .chunk: out, one reference; NULL for an entry
-                                 that is metadata only */
+    struct chunk *chunk; /* out: one reference; NULL for an entry that is
+                            metadata only */
+    enum tier_kind tier; /* out: where it was */
     struct chunk_meta meta;
     uint8_t form;
     enum status status;
     void (*done)(struct store_get *); /* set before start */
+    struct waiter *waiter;            /* the store's own while PENDING */
 };
 
 /* OK, with what the entry has, if the part that was named is there; MISS.
- * Touches recency. */
+ * Touches recency.  PENDING: the bytes are being read; done() comes, with OK or
+ * MISS, within nvme.read_wait.  The name is not needed any more then. */
 enum progress store_get_start(struct store_port *, struct store_get *,
                               const struct store_name *) MUST_USE;
+/* Nobody wants a PENDING one any more: its done() will not be called. */
+void store_get_cancel(struct store_port *, struct store_get *);
 
 /* Is the part there, and (for its metadata) the body too?  OK means leased;
  * MISS if not there; BUSY if there, but no lease could be granted. */
@@ -163,9 +195,20 @@ enum status store_drop(struct store_port *, const struct store_name *);
 enum status store_expire(struct store_port *, const struct store_name *,
                          uint64_t expires_ns) MUST_USE;
 
-/* Deletes everything, or everything in one namespace. */
+/* Deletes everything, or everything in one namespace: first this, so that what
+ * is there now does not come back after a restart, then store_flush_some() until
+ * it is through.  OK, or IO: the device did not take it (the memory can be
+ * flushed all the same).  PENDING: done() comes within some seconds. */
 #define STORE_ALL_SPACES STORE_SPACES
-void store_flush(struct store_port *, unsigned space);
+struct store_flush {
+    unsigned space;
+    enum status status;
+    void (*done)(struct store_flush *); /* set before start */
+    struct flush_job *job;              /* the store's own while PENDING */
+};
+enum progress store_flush_start(struct store_port *,
+                                struct store_flush *) MUST_USE;
+void store_flush_cancel(struct store_port *, struct store_flush *);
 /* A share of it that keeps nobody waiting, from *cursor (0 at first) on; true
  * when there is more to do.  What was there before the first call is gone after
  * the last. */
@@ -192,7 +235,11 @@ struct store_usage {
     uint64_t value_bytes, chunks;  /* in the DRAM tier */
     uint64_t entries, index_size, index_used;
     uint64_t inflight_size, inflight_used;
-    uint64_t leased_bytes;
+    uint64_t leased_bytes; /* in all tiers */
+    bool has_nvme;
+    struct nvme_usage nvme;
+    uint64_t nvme_value_bytes, nvme_chunks;
+    uint64_t nvme_queue_bytes; /* waiting to be written, or being written */
 };
 void store_usage(struct store *, struct store_usage *out); /* any thread */
 /* Names in a namespace: an object counts for each of its halves that were

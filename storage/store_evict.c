@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making room: the oldest entry of all goes first; and the sweep that frees what
  * has expired. */
+#include "storage/mover.h"
 #include "storage/store_state.h"
 
 #include "base/clock.h"
@@ -15,9 +16,20 @@
 static bool
 is_being_sent(const struct entry *entry)
 {
-    return entry->has_body &&
-           chunk_is_shared(
-               (const struct chunk *)(uintptr_t)entry->place.word[0]);
+    const struct chunk *chunk = store_chunk(entry);
+
+    return chunk != NULL && chunk_is_shared(chunk);
+}
+
+/* Out of DRAM; out of the index too unless a lower tier has it. */
+static void
+let_go(struct store_port *port, struct part *part, struct entry *entry,
+       uint64_t now_ns)
+{
+    if (entry_is_in(entry, TIER_DRAM) && entry->tiers != 1u << TIER_DRAM)
+        store_unplace(port->store, part, entry, TIER_DRAM);
+    else
+        store_remove(port, part, entry, now_ns);
 }
 
 bool
@@ -28,12 +40,12 @@ store_evict(struct store_port *port, enum counter_id reason)
     for (unsigned passed = 0; passed < PASSED_MAX; passed++) {
         struct entry *entry;
         struct part *part =
-            index_lock_oldest(port->store->index, now_ns, &entry);
+            index_lock_oldest(port->store->index, INDEX_WARM, now_ns, &entry);
 
         if (part == NULL)
             return false;
-        /* To forget what is being sent would free nothing yet, and it is in
-         * use besides. */
+        /* To forget what is being sent or written would free nothing yet, and
+         * it is in use besides. */
         if (is_being_sent(entry)) {
             part_touch(part, entry);
             index_unlock(part);
@@ -41,15 +53,33 @@ store_evict(struct store_port *port, enum counter_id reason)
         }
         count(port->counters, reason, 1);
         count(port->counters, COUNTER_evicted_bytes, entry->body_size);
-        store_remove(port, part, entry, now_ns);
+        mover_hurry(port->store->mover);
+        let_go(port, part, entry, now_ns);
         index_unlock(part);
         return true;
     }
     return false;
 }
 
+/* What takes no DRAM is forgotten first. */
+static bool
+evict_entry(struct store_port *port)
+{
+    uint64_t now_ns = clock_now_ns();
+    struct entry *entry;
+    struct part *part =
+        index_lock_oldest(port->store->index, INDEX_COLD, now_ns, &entry);
+
+    if (part == NULL)
+        return store_evict(port, COUNTER_evictions_index);
+    count(port->counters, COUNTER_evictions_index, 1);
+    store_remove(port, part, entry, now_ns);
+    index_unlock(part);
+    return true;
+}
+
 bool
-store_make_room(struct store_port *port, size_t bytes)
+store_make_room(struct store_port *port, uint64_t bytes)
 {
     while (pool_free_bytes(port->store->pool) < bytes)
         if (!store_evict(port, COUNTER_evictions))
@@ -61,10 +91,15 @@ struct entry *
 store_new_entry(struct store_port *port, const struct key *key,
                 uint8_t meta_room)
 {
-    for (;;) {
-        struct entry *entry = entry_new(port->store->index, key, meta_room);
+    struct store *store = port->store;
 
-        if (entry != NULL || !store_evict(port, COUNTER_evictions_index))
+    while (store->mover != NULL && index_is_short(store->index) &&
+           evict_entry(port))
+        continue;
+    for (;;) {
+        struct entry *entry = entry_new(store->index, key, meta_room);
+
+        if (entry != NULL || !evict_entry(port))
             return entry;
     }
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is asked of an entry: its bytes, whether it is there, its end. */
+#include "storage/mover.h"
 #include "storage/store_state.h"
 
 #include "base/clock.h"
 
 #include <assert.h>
-#include <string.h>
 
 /* The entry a name means, with its part locked; else NULL, unlocked. */
 static struct entry *
@@ -15,7 +15,7 @@ lock_meant(struct store_port *port, const struct store_name *name,
     struct part *part = index_lock(port->store->index, name->key.hash);
     struct entry *entry = store_find(port, part, &name->key, now_ns);
 
-    if (entry != NULL && store_is_meant(entry, name)) {
+    if (entry != NULL && store_is_meant(port->store, entry, name)) {
         *part_out = part;
         return entry;
     }
@@ -23,11 +23,16 @@ lock_meant(struct store_port *port, const struct store_name *name,
     return NULL;
 }
 
+/* What a GET tells the policy and, where it is still to be written, the mover. */
 static void
-copy_meta(const struct entry *entry, struct chunk_meta *meta_out)
+mark_hit(struct store *store, struct part *part, struct entry *entry)
 {
-    meta_out->size = entry->meta_size;
-    memcpy(meta_out->bytes, entry_meta(entry), entry->meta_size);
+    part_touch(part, entry);
+    entry->was_hit = true;
+    if (store->mover != NULL &&
+        atomic_load_explicit(&store->write, memory_order_relaxed) ==
+            STORE_WRITE_REUSED)
+        mover_put(store->mover, entry);
 }
 
 enum progress
@@ -36,26 +41,36 @@ store_get_start(struct store_port *port, struct store_get *get,
 {
     struct part *part;
     struct entry *entry = lock_meant(port, name, &part, clock_now_ns());
-    struct transfer *transfer = &get->transfer;
+    const struct chunk *chunk;
 
-    transfer->chunk = NULL;
+    get->chunk = NULL;
+    get->waiter = NULL;
+    get->tier = TIER_DRAM;
     get->status = STATUS_MISS;
     if (entry == NULL)
         return FINISHED;
-    part_touch(part, entry);
-    copy_meta(entry, &get->meta);
+    mark_hit(port->store, part, entry);
+    get->meta = entry_meta_copy(entry);
     get->form = entry->form;
+    chunk = store_chunk(entry);
+    if (chunk == NULL && entry_has_body(entry)) {
+        if (store_is_readable(port->store, entry))
+            return store_flight_join(port, part, entry, get);
+        index_unlock(part);
+        return FINISHED;
+    }
     get->status = STATUS_OK;
-    if (entry->has_body) {
-        transfer->key = name->key;
-        transfer->sequence = entry->sequence;
-        transfer->size = entry->body_size;
-        transfer->place = entry->place;
+    if (chunk != NULL) {
+        struct transfer transfer = {.sequence = entry->sequence,
+                                    .size = entry->body_size,
+                                    .place = entry->places[TIER_DRAM]};
+
         /* DRAM finishes at once, so that this may be asked under the lock,
          * which keeps the place true. */
-        if (tier_get(port->store->dram, transfer) != FINISHED)
+        if (tier_get(port->store->tiers[TIER_DRAM], &transfer) != FINISHED)
             assert(!"DRAM finishes at once");
-        get->status = transfer->status;
+        get->chunk = transfer.chunk;
+        count(port->counters, COUNTER_hits_dram, 1);
     }
     index_unlock(part);
     return FINISHED;
@@ -73,10 +88,9 @@ store_exists(struct store_port *port, const struct store_name *name)
         return STATUS_MISS;
     /* Metadata without its bytes promises what a GET could not keep.  Past its
      * expiry an entry lives by the lease it has, and gets no other. */
-    if (entry->has_body &&
+    if (store_is_readable(port->store, entry) &&
         (entry->expires_ns == 0 || entry->expires_ns > now_ns))
-        status = lease_grant(port->store->leases, now_ns, entry->body_size,
-                             &entry->leased_until_ns);
+        status = store_lease(port->store, entry, now_ns);
     index_unlock(part);
     if (status != STATUS_MISS)
         count(port->counters,
@@ -97,12 +111,12 @@ store_view(struct store_port *port, const struct store_name *name,
         return STATUS_MISS;
     out->expires_ns = entry->expires_ns;
     out->memory = entry_footprint(entry);
-    if (entry->has_body)
+    if (store_chunk(entry) != NULL)
         out->memory += chunk_footprint(entry->body_size);
     out->body_size = entry->body_size;
-    out->has_body = entry->has_body;
+    out->has_body = store_is_readable(port->store, entry);
     out->form = entry->form;
-    copy_meta(entry, &out->meta);
+    out->meta = entry_meta_copy(entry);
     index_unlock(part);
     return STATUS_OK;
 }
@@ -136,6 +150,7 @@ store_expire(struct store_port *port, const struct store_name *name,
     if (entry->expires_ns != 0)
         atomic_store_explicit(&port->store->has_expiry, true,
                               memory_order_relaxed);
+    store_note_change(port->store, entry);
     index_unlock(part);
     return STATUS_OK;
 }

@@ -27,9 +27,9 @@ bool
 store_is_met(const struct store_terms *terms, const struct entry *old,
              enum store_part part)
 {
-    bool is_present = old != NULL &&
-                      (terms->present_forms & (1u << old->form)) != 0 &&
-                      (part == PART_BODY ? old->has_body : old->meta_size != 0);
+    bool is_present =
+        old != NULL && (terms->present_forms & (1u << old->form)) != 0 &&
+        (part == PART_BODY ? entry_has_body(old) : old->meta_size != 0);
 
     switch (terms->condition) {
     case STORE_ALWAYS:
@@ -56,6 +56,7 @@ rewrite(struct store_port *port, struct entry *entry,
     if (entry->expires_ns != 0)
         atomic_store_explicit(&port->store->has_expiry, true,
                               memory_order_relaxed);
+    store_note_change(port->store, entry);
 }
 
 /* Links a fresh entry, which takes over the body of the old one where both are
@@ -66,13 +67,12 @@ replace(struct store_port *port, struct part *part, struct entry *entry,
 {
     uint64_t now_ns = clock_now_ns();
 
-    if (old != NULL && old->has_body && old->form == entry->form) {
-        entry->has_body = old->is_body_moved = true;
-        entry->place = old->place;
-        entry->body_size = old->body_size;
+    if (old != NULL && entry_has_body(old) && old->form == entry->form) {
+        store_take_body(entry, old);
         if (terms->expires_ns == 0)
             entry->expires_ns = old->expires_ns;
         store_move_lease(port, entry, old, now_ns);
+        store_note_change(port->store, entry);
     }
     if (old != NULL)
         store_remove(port, part, old, now_ns);
@@ -124,11 +124,12 @@ store_withdraw_meta(struct store_port *port, const struct store_name *name)
     uint64_t now_ns = clock_now_ns();
     struct entry *entry = store_find(port, part, &name->key, now_ns);
 
-    if (entry != NULL && store_is_meant(entry, name)) {
-        if (entry->has_body) {
+    if (entry != NULL && store_is_meant(port->store, entry, name)) {
+        if (entry_has_body(entry)) {
             store_count_names(port->store, entry, -1);
             entry_set_meta(entry, NULL, 0);
             store_count_names(port->store, entry, 1);
+            store_note_change(port->store, entry);
         } else {
             store_remove(port, part, entry, now_ns);
         }

@@ -4,13 +4,13 @@
  * share: who finds none waits in its port's line and is woken by who gives
  * some back.
  */
+#include "storage/mover.h"
 #include "storage/store_state.h"
 
 #include "base/clock.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum status
@@ -18,20 +18,31 @@ store_port_open(struct store *store, struct counters *counters,
                 struct store_port **port_out)
 {
     struct store_port *port = calloc(1, sizeof(*port));
+    struct tier *nvme = store->tiers[TIER_NVME];
 
     assert(store->port_count < STORE_PORTS_MAX);
     if (port == NULL)
         return STATUS_NO_SPACE;
     port->store = store;
     port->counters = counters;
-    port->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (port->fd < 0) {
+    if (port_open(nvme == NULL ? NULL : nvme_engine(nvme), port, &port->port) !=
+        STATUS_OK) {
         free(port);
         return STATUS_NO_SPACE;
     }
     store->ports[store->port_count++] = port;
     *port_out = port;
     return STATUS_OK;
+}
+
+/* What one port waits for may be another's read. */
+static void
+run_all(struct store *store)
+{
+    for (unsigned i = 0; i < store->port_count; i++)
+        if (store->ports[i] != NULL &&
+            store->ports[i] != mover_store_port(store->mover))
+            store_port_run(store->ports[i]);
 }
 
 void
@@ -42,18 +53,28 @@ store_port_close(struct store_port **port_in)
     if (port == NULL)
         return;
     *port_in = NULL;
-    assert(port->first_waiting == NULL);
+    assert(port->first_waiting == NULL && port->first_waiter == NULL);
+    while (port->under_way != 0) {
+        run_all(port->store);
+        (void)usleep(200);
+    }
     for (unsigned i = 0; i < port->store->port_count; i++)
         if (port->store->ports[i] == port)
             port->store->ports[i] = NULL;
-    close(port->fd);
+    port_close(&port->port);
     free(port);
 }
 
 int
 store_port_fd(const struct store_port *port)
 {
-    return port->fd;
+    return port_fd(port->port);
+}
+
+void
+store_port_submit(struct store_port *port)
+{
+    port_submit(port->port);
 }
 
 bool
@@ -79,7 +100,7 @@ store_budget_give(struct store *store, uint64_t bytes)
         return;
     for (unsigned i = 0; i < store->port_count; i++)
         if (store->ports[i] != NULL)
-            eventfd_write(store->ports[i]->fd, 1);
+            port_wake(store->ports[i]->port);
 }
 
 static void
@@ -95,13 +116,11 @@ leave_line(struct store_port *port)
     atomic_fetch_sub(&port->store->waiting, 1);
 }
 
-void
-store_port_run(struct store_port *port)
+/* PUTs that wait for the budget: those that get it, and those that have waited
+ * too long. */
+static void
+run_line(struct store_port *port, uint64_t now_ns)
 {
-    eventfd_t wakes;
-    uint64_t now_ns = clock_now_ns();
-
-    (void)eventfd_read(port->fd, &wakes);
     while (port->first_waiting != NULL) {
         struct store_put *put = port->first_waiting;
 
@@ -118,8 +137,25 @@ store_port_run(struct store_port *port)
     }
 }
 
+void
+store_port_run(struct store_port *port)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    port_run(port->port);
+    run_line(port, now_ns);
+    store_flight_expire(port, now_ns);
+    port_submit(port->port);
+}
+
 uint64_t
 store_port_deadline_ns(const struct store_port *port)
 {
-    return port->first_waiting == NULL ? 0 : port->first_waiting->deadline_ns;
+    uint64_t read_ns = store_flight_deadline_ns(port);
+    uint64_t put_ns =
+        port->first_waiting == NULL ? 0 : port->first_waiting->deadline_ns;
+
+    if (read_ns == 0 || put_ns == 0)
+        return read_ns + put_ns;
+    return read_ns < put_ns ? read_ns : put_ns;
 }

@@ -3,12 +3,12 @@
  * A PUT from its head to its sealed chunk: the budget first, then pages as
  * bytes arrive, then the index.
  */
+#include "storage/mover.h"
 #include "storage/store_state.h"
 
 #include "base/clock.h"
 
-#include <assert.h>
-#include <sys/eventfd.h>
+#include <string.h>
 #include <sys/uio.h>
 
 /* With less room than this and more to come, the next run is taken. */
@@ -50,7 +50,7 @@ stand_in_line(struct store_port *port, struct store_put *put)
     port->last_waiting = put;
     atomic_fetch_add(&port->store->waiting, 1);
     /* What was given back between the look and the line woke nobody. */
-    eventfd_write(port->fd, 1);
+    port_wake(port->port);
 }
 
 enum progress
@@ -151,7 +151,7 @@ leave_waiting(struct store_port *port, struct store_put *put)
         port->last_waiting = last;
     /* There may be enough for the one that was behind it. */
     else if (last == NULL)
-        eventfd_write(port->fd, 1);
+        port_wake(port->port);
     put->is_waiting = false;
     put->budget = 0;
     atomic_fetch_sub(&port->store->waiting, 1);
@@ -179,7 +179,7 @@ static bool
 is_other_half(const struct entry *old, const struct store_terms *terms)
 {
     return terms->is_half && terms->meta == NULL && old != NULL &&
-           !old->has_body && old->form == terms->form;
+           !entry_has_body(old) && old->form == terms->form;
 }
 
 /* One entry, one expiry: that of the half that came first stands unless this
@@ -208,34 +208,49 @@ inherit(struct entry *entry, const struct entry *old,
 
 /* An equal value keeps its place. */
 static bool
-has_same_body(const struct entry *old, const struct chunk *chunk)
+has_same_body(const struct store *store, const struct entry *old,
+              const struct chunk *chunk)
 {
-    const struct chunk *its;
+    return old != NULL && entry_has_body(old) &&
+           store_is_readable(store, old) && old->body_size == chunk->size &&
+           old->checksum == chunk->checksum;
+}
 
-    if (old == NULL || !old->has_body || old->body_size != chunk->size)
-        return false;
-    its = (const struct chunk *)(uintptr_t)old->place.word[0];
-    return its->checksum == chunk->checksum;
+/* It may be what the mover is to write. */
+static void
+tell_mover(struct store *store, struct entry *entry, enum store_write least)
+{
+    if (store->mover != NULL &&
+        atomic_load_explicit(&store->write, memory_order_relaxed) <= least)
+        mover_put(store->mover, entry);
+}
+
+/* The same bytes again: what is in a lower tier comes to DRAM without a read. */
+static void
+keep_body(struct store *store, struct part *part, struct entry *entry,
+          struct entry *old, struct chunk *chunk)
+{
+    store_take_body(entry, old);
+    entry->was_hit = true;
+    if (store_chunk(entry) == NULL)
+        store_place_dram(store, part, entry, chunk);
+}
+
+static bool
+is_changed(const struct entry *entry, const struct entry *old)
+{
+    return entry->expires_ns != old->expires_ns || entry->form != old->form ||
+           entry->meta_size != old->meta_size ||
+           memcmp(entry_meta(entry), entry_meta(old), old->meta_size) != 0;
 }
 
 static void
-place_body(struct store_port *port, struct entry *entry, struct entry *old,
+place_body(struct store_port *port, struct part *part, struct entry *entry,
            struct chunk *chunk)
 {
-    struct transfer transfer = {.key = entry_key(entry),
-                                .sequence = entry->sequence,
-                                .chunk = chunk};
-
-    entry->has_body = true;
-    if (has_same_body(old, chunk)) {
-        entry->place = old->place;
-        old->is_body_moved = true;
-        count(port->counters, COUNTER_puts_same, 1);
-        return;
-    }
-    if (tier_put(port->store->dram, &transfer) != FINISHED)
-        assert(!"DRAM finishes at once");
-    entry->place = transfer.place;
+    entry->checksum = chunk->checksum;
+    entry->was_hit = false;
+    store_place_dram(port->store, part, entry, chunk);
     count(port->counters, COUNTER_puts_stored, 1);
     count(port->counters, COUNTER_put_bytes, chunk->size);
 }
@@ -261,9 +276,10 @@ join(struct store_port *port, struct part *part, struct entry *old,
     if (expires_ns != 0)
         atomic_store_explicit(&port->store->has_expiry, true,
                               memory_order_relaxed);
-    place_body(port, old, NULL, put->chunk);
+    place_body(port, part, old, put->chunk);
     store_count_names(port->store, old, 1);
     part_touch(part, old);
+    tell_mover(port->store, old, STORE_WRITE_ALL);
 }
 
 /* The new entry takes the place of the old one, if there is one. */
@@ -271,14 +287,24 @@ static void
 supersede(struct store_port *port, struct part *part, struct entry *old,
           struct store_put *put, uint64_t now_ns)
 {
+    struct store *store = port->store;
     struct entry *entry = put->entry;
+    bool is_same = has_same_body(store, old, put->chunk);
 
-    place_body(port, entry, old, put->chunk);
+    if (is_same) {
+        keep_body(store, part, entry, old, put->chunk);
+        if (is_changed(entry, old))
+            store_note_change(store, entry);
+        count(port->counters, COUNTER_puts_same, 1);
+    } else {
+        place_body(port, part, entry, put->chunk);
+    }
     if (old != NULL) {
         store_move_lease(port, entry, old, now_ns);
         store_remove(port, part, old, now_ns);
     }
     store_link(port, part, entry);
+    tell_mover(store, entry, is_same ? STORE_WRITE_REUSED : STORE_WRITE_ALL);
     put->entry = NULL;
 }
 
@@ -312,5 +338,7 @@ store_put_finish(struct store_port *port, struct store_put *put,
     }
     index_unlock(part);
     store_put_cancel(port, put);
+    if (store->mover != NULL && mover_is_behind(store))
+        mover_hurry(store->mover);
     return STATUS_OK;
 }

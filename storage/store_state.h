@@ -8,16 +8,24 @@
 #include "storage/pool.h"
 #include "storage/store.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #define STORE_PORTS_MAX 1024u
 
+struct mover;
+
 struct store {
     struct pool *pool;
     struct index *index;
-    struct tier *dram;
-    struct lease_account *leases;
-    _Atomic uint64_t value_max, put_wait_ns, ttl_ns;
+    struct tier *tiers[TIER_COUNT]; /* NULL: there is none */
+    struct mover *mover;            /* NULL without a lower tier */
+    struct lease_account *leases[TIER_COUNT];
+    _Atomic uint64_t value_max, put_wait_ns, ttl_ns, read_wait_ns;
+    _Atomic unsigned write;    /* enum store_write */
+    _Atomic unsigned reinsert; /* percent */
+    _Atomic uint64_t write_max, queue_size;
+    pthread_mutex_t flight_lock; /* guards all flights' lists of waiters */
     uint64_t inflight_size;
     _Atomic uint64_t inflight_used;
     _Atomic unsigned waiting; /* PUTs that wait for the budget, all ports */
@@ -34,16 +42,57 @@ struct store {
 struct store_port {
     struct store *store;
     struct counters *counters;
-    int fd; /* eventfd: budget was given back */
+    struct port *port;
     struct store_put *first_waiting, *last_waiting;
+    /* GETs that wait for a read, in the order in which they began. */
+    struct waiter *first_waiter, *last_waiter;
+    unsigned under_way; /* flights, waiters and flushes that end on it */
 };
 
-/* Removes the oldest entry that may go; false when there is none. */
+/* Takes the oldest entry that may go out of DRAM; false when there is none. */
 bool store_evict(struct store_port *, enum counter_id reason);
 /* Evicts until the pool has this many bytes of free blocks. */
-bool store_make_room(struct store_port *, size_t bytes);
+bool store_make_room(struct store_port *, uint64_t bytes);
 struct entry *store_new_entry(struct store_port *, const struct key *,
                               uint8_t meta_room);
+
+/* --- Places of a body, in store_place.c; all with the part locked. --- */
+/* Its body can be had: it is in DRAM, or in a tier that answers. */
+bool store_is_readable(const struct store *, const struct entry *);
+/* Into DRAM, by reference; it becomes warm. */
+void store_place_dram(struct store *, struct part *, struct entry *,
+                      struct chunk *);
+/* Out of one tier; where that was the last, the caller removes the entry. */
+void store_unplace(struct store *, struct part *, struct entry *,
+                   enum tier_kind);
+/* The entry takes over the body of `old`, wherever it is. */
+void store_take_body(struct entry *, struct entry *old);
+/* The chunk an entry has in DRAM: lent while the part is locked; NULL. */
+struct chunk *store_chunk(const struct entry *);
+/* What of it was written, or may have been, is told of its end or its new
+ * metadata, form and expiry. */
+void store_note_gone(struct store *, struct entry *);
+void store_note_change(struct store *, const struct entry *);
+/* Monotonic ns to wall clock ms and back; 0 stays 0. */
+uint64_t store_unix_ms(uint64_t expires_ns);
+uint64_t store_expires_ns(uint64_t unix_ms);
+/* On whose account a lease of it is. */
+struct lease_account *store_lease_account(const struct store *,
+                                          const struct entry *);
+
+/* --- Reads under way, in store_flight.c --- */
+/* With the part locked, which is unlocked; `get` has its metadata. */
+enum progress store_flight_join(struct store_port *, struct part *,
+                                struct entry *, struct store_get *);
+/* With the part locked: the entry is about to go, or to be another one. */
+void store_flight_leave(struct entry *);
+void store_flight_move(struct entry *entry, struct entry *old);
+/* Ends the wait of GETs that have waited too long. */
+void store_flight_expire(struct store_port *, uint64_t now_ns);
+uint64_t store_flight_deadline_ns(const struct store_port *);
+
+/* Brings back what the tiers have kept, in store_recover.c.  Main thread. */
+enum status store_recover(struct store_port *) MUST_USE;
 
 /* With the part locked: the entry under a key if it has not expired (else it
  * is removed here). */
@@ -52,6 +101,10 @@ struct entry *store_find(struct store_port *, struct part *, const struct key *,
 /* With the part locked: unlinks, drops its places, ends its lease, frees. */
 void store_remove(struct store_port *, struct part *, struct entry *,
                   uint64_t now_ns);
+/* With the part locked: promises it, on the account of the lowest tier that
+ * has it.  OK, or BUSY. */
+enum status store_lease(struct store *, struct entry *,
+                        uint64_t now_ns) MUST_USE;
 /* With the part locked: what EXISTS promised of a key goes on when a new entry
  * is about to take the place of the old one. */
 void store_move_lease(struct store_port *, struct entry *entry,
@@ -59,7 +112,8 @@ void store_move_lease(struct store_port *, struct entry *entry,
 /* With the part locked: links, counting its names. */
 void store_link(struct store_port *, struct part *, struct entry *);
 /* Does the entry hold the part that a name means, in one of its forms? */
-bool store_is_meant(const struct entry *, const struct store_name *);
+bool store_is_meant(const struct store *, const struct entry *,
+                    const struct store_name *);
 /* How many names SCAN and DBSIZE have for it. */
 unsigned store_name_count(const struct entry *);
 void store_count_names(struct store *, const struct entry *, int sign);

@@ -56,17 +56,6 @@ store_flush_some(struct store_port *port, unsigned space, uint64_t *cursor)
     return *cursor < index_buckets(index);
 }
 
-void
-store_flush(struct store_port *port, unsigned space)
-{
-    uint64_t cursor = 0;
-    bool has_more;
-
-    do
-        has_more = store_flush_some(port, space, &cursor);
-    while (has_more);
-}
-
 struct walk {
     store_seen_fn *seen;
     void *arg;
@@ -80,7 +69,7 @@ walk_found(void *arg, struct part *part, struct entry *entry)
     struct walk *walk = arg;
     struct store_seen seen = {.key = entry_key(entry),
                               .form = entry->form,
-                              .has_body = entry->has_body,
+                              .has_body = entry_has_body(entry),
                               .has_meta = entry->meta_size != 0};
 
     (void)part;

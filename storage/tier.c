@@ -6,6 +6,7 @@
 
 const struct tier_ops *const tier_kinds[TIER_COUNT] = {
     [TIER_DRAM] = &tier_dram,
+    [TIER_NVME] = &tier_nvme,
 };
 
 enum status

@@ -32,12 +32,12 @@ struct tier_place {
  * a transfer can not be cancelled, only waited for.
  */
 struct transfer {
-    struct key key;          /* lent until done */
-    uint64_t sequence;       /* of the PUT, global; the highest one wins.
+    struct key key;           /* lent until done */
+    uint64_t sequence;        /* of the PUT, global; the highest one wins.
                                 get: what the index says it is */
     uint64_t expires_unix_ms; /* put; 0: never */
-    uint32_t size;           /* get: what the index says it is */
-    uint8_t form;            /* put: enum name_form, kept for who named it */
+    uint32_t size;            /* get: what the index says it is */
+    uint8_t form;             /* put: enum name_form, kept for who named it */
     const struct chunk_meta *meta; /* put: NULL or lent until put() returns */
     struct tier_place place; /* get, drop: in.  put: out, valid when OK. */
     struct chunk *chunk;     /* get: NULL in, out one reference, SEALED.
@@ -65,7 +65,7 @@ struct tier_found {
     enum tier_found_kind {
         TIER_FOUND_VALUE,
         TIER_FOUND_DROPPED, /* values of the key with a lower sequence are gone */
-        TIER_FOUND_CHANGED  /* the one with this very sequence has this meta,
+        TIER_FOUND_CHANGED /* the one with this very sequence has this meta,
                                form and expiry now */
     } kind;
     struct key key; /* lent during the call */
@@ -76,6 +76,7 @@ struct tier_found {
     const struct chunk_meta *meta; /* lent during the call */
     struct tier_place place;       /* VALUE */
 };
+/* A VALUE counts as used; who does not keep it calls tier_drop(). */
 typedef void tier_found_fn(void *arg, const struct tier_found *);
 
 /* All of the outside a tier may touch, so that tests can give it another. */
@@ -116,7 +117,7 @@ struct tier { /* first member of every tier's own struct */
     const struct tier_ops *ops;
 };
 
-enum tier_kind { TIER_DRAM, TIER_COUNT };
+enum tier_kind { TIER_DRAM, TIER_NVME, TIER_COUNT };
 extern const struct tier_ops *const tier_kinds[TIER_COUNT];
 
 /* The rest of the program calls these, never ops: they check the contract

@@ -4,6 +4,7 @@
 
 # Criterion programs: one room, or one interface over all that implement it.
 unit_programs = \
+	tests/unit/test_bench_disk \
 	tests/unit/test_bench_generator \
 	tests/unit/test_bench_histogram \
 	tests/unit/test_bench_plot \
@@ -16,11 +17,18 @@ unit_programs = \
 	tests/unit/test_index \
 	tests/unit/test_lease \
 	tests/unit/test_log \
+	tests/unit/test_mover \
+	tests/unit/test_nvme_format \
+	tests/unit/test_nvme_item \
+	tests/unit/test_nvme_scan \
+	tests/unit/test_nvme_walk \
 	tests/unit/test_options \
 	tests/unit/test_options_finish \
 	tests/unit/test_options_sources \
 	tests/unit/test_policy \
 	tests/unit/test_pool \
+	tests/unit/test_port \
+	tests/unit/test_port_posts \
 	tests/unit/test_proto_lm \
 	tests/unit/test_proto_object_name \
 	tests/unit/test_proto_resp \
@@ -28,6 +36,7 @@ unit_programs = \
 	tests/unit/test_store_evict \
 	tests/unit/test_store_halves \
 	tests/unit/test_store_names \
+	tests/unit/test_store_nvme \
 	tests/unit/test_store_put \
 	tests/unit/test_wire_url
 
@@ -39,12 +48,15 @@ conformance_programs = \
 race_programs = \
 	tests/race/race_counters \
 	tests/race/race_pool \
+	tests/race/race_port \
 	tests/race/race_store
 
 # LLVMFuzzerTestOneInput() each.  Without --enable-fuzz they replay
 # tests/fuzz/corpus/NAME.
 fuzz_programs = \
 	tests/fuzz/fuzz_lm \
+	tests/fuzz/fuzz_nvme \
+	tests/fuzz/fuzz_nvme_segment \
 	tests/fuzz/fuzz_options \
 	tests/fuzz/fuzz_resp \
 	tests/fuzz/fuzz_session
@@ -52,12 +64,15 @@ fuzz_programs = \
 # The real programs, from outside.  Exit status 77 is a skip.
 scenario_tests = \
 	tests/scenario/as_redis.py \
+	tests/scenario/bench_disk.py \
+	tests/scenario/bench_load.py \
 	tests/scenario/cli.py \
 	tests/scenario/config.py \
 	tests/scenario/connections.py \
 	tests/scenario/counters.py \
 	tests/scenario/cross_wire.py \
 	tests/scenario/fairness.py \
+	tests/scenario/fsck.py \
 	tests/scenario/halves.py \
 	tests/scenario/http_port.py \
 	tests/scenario/leases.py \
@@ -74,6 +89,11 @@ scenario_tests = \
 strict_scenario_tests = \
 	tests/scenario/memory.py
 
+# What tests run under, no tests themselves.
+tool_programs = \
+	tests/lib/make_nvme_image \
+	tests/lib/without_uring
+
 # How they are built.  All take the same flags and libraries; which main() they
 # get depends on their kind, by variables of their targets.
 check_LIBRARIES += libreplay.a
@@ -87,7 +107,8 @@ if HAVE_CRITERION
 criterion_programs = $(unit_programs) $(conformance_programs)
 endif
 AM_CPPFLAGS += $(CRITERION_CFLAGS)
-check_PROGRAMS += $(criterion_programs) $(race_programs) $(fuzz_programs)
+test_programs = $(criterion_programs) $(race_programs) $(fuzz_programs)
+check_PROGRAMS += $(test_programs) $(tool_programs)
 LDADD = $(test_main) $(bench_libs) $(server_libs)
 $(criterion_programs): test_main = $(CRITERION_LIBS)
 $(fuzz_programs): test_main = $(fuzz_main)
@@ -95,7 +116,7 @@ $(fuzz_programs): libreplay.a
 
 # How they are run: tests/lib/run makes TAP of each.
 scripts = $(scenario_tests) $(strict_scenario_tests)
-TESTS += $(check_PROGRAMS) $(scripts)
+TESTS += $(test_programs) $(scripts)
 TEST_EXTENSIONS = .py .sh
 tap_driver = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 run_test = $(top_srcdir)/tests/lib/run
@@ -110,6 +131,8 @@ tests_environment = \
 	PREFIXCACHED='$(abs_builddir)/prefixcached' \
 	PREFIXCACHE_CLI='$(abs_builddir)/prefixcache-cli' \
 	PREFIXCACHE_BENCH='$(abs_builddir)/prefixcache-bench' \
+	PREFIXCACHE_FSCK='$(abs_builddir)/prefixcache-fsck' \
+	PREFIXCACHE_MAKE_IMAGE='$(abs_builddir)/tests/lib/make_nvme_image' \
 	PREFIXCACHE_SOURCE='$(abs_top_srcdir)' \
 	PREFIXCACHE_SANITIZER='$(SANITIZER)' \
 	PYTHONDONTWRITEBYTECODE=1 \
@@ -117,7 +140,8 @@ tests_environment = \
 	UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1 \
 	TSAN_OPTIONS=halt_on_error=1:abort_on_error=1:second_deadlock_stack=1
 AM_TESTS_ENVIRONMENT = $(tests_environment) export \
-	PREFIXCACHED PREFIXCACHE_CLI PREFIXCACHE_BENCH PREFIXCACHE_SOURCE \
+	PREFIXCACHED PREFIXCACHE_CLI PREFIXCACHE_BENCH PREFIXCACHE_FSCK \
+	PREFIXCACHE_MAKE_IMAGE PREFIXCACHE_SOURCE \
 	PREFIXCACHE_SANITIZER PYTHONDONTWRITEBYTECODE \
 	ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS;
 

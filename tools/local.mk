@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# What people run: prefixcache-cli, prefixcache-bench.
+# What people run: prefixcache-cli, prefixcache-bench, prefixcache-fsck.
 
-bin_PROGRAMS += prefixcache-cli prefixcache-bench
+bin_PROGRAMS += prefixcache-cli prefixcache-bench prefixcache-fsck
 
 prefixcache_cli_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 prefixcache_cli_SOURCES = \
@@ -17,17 +17,22 @@ prefixcache_cli_LDADD = $(client_libs) $(base_libs) $(proto_libs) $(JANSSON_LIBS
 
 # A library, so that unit tests reach its parts.
 noinst_LIBRARIES += libbench.a
-libbench_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+libbench_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(URING_CFLAGS)
 libbench_a_SOURCES = \
 	tools/bench/ceiling_command.c \
 	tools/bench/ceiling_connection.c \
 	tools/bench/ceiling_server.c \
+	tools/bench/disk.c \
+	tools/bench/disk_command.c \
+	tools/bench/disk_file.c \
+	tools/bench/disk_report.c \
 	tools/bench/generate_command.c \
 	tools/bench/generator.c \
 	tools/bench/histogram.c \
 	tools/bench/load.c \
 	tools/bench/load_command.c \
 	tools/bench/load_options.c \
+	tools/bench/load_tier.c \
 	tools/bench/load_value.c \
 	tools/bench/plot.c \
 	tools/bench/process_cpu.c \
@@ -48,8 +53,22 @@ prefixcache_bench_SOURCES = \
 	tools/bench/main.c
 prefixcache_bench_LDADD = $(bench_libs)
 
+prefixcache_fsck_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+prefixcache_fsck_SOURCES = \
+	tools/fsck/census.c \
+	tools/fsck/check.c \
+	tools/fsck/device.c \
+	tools/fsck/listing.c \
+	tools/fsck/main.c \
+	tools/fsck/report.c \
+	tools/fsck/segment.c
+prefixcache_fsck_LDADD = $(bench_libs)
+
 dist_man_MANS += \
 	tools/cli/prefixcache-cli.1
 
 dist_man_MANS += \
 	tools/bench/prefixcache-bench.1
+
+dist_man_MANS += \
+	tools/fsck/prefixcache-fsck.8

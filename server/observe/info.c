@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "proto/resp.h"
+#include "server/observe/tiers.h"
 #include "server/server.h"
 
 #include <sys/resource.h>
@@ -71,6 +72,15 @@ write_memory(struct server *server, FILE *file)
     fprintf(file, "leased_bytes:%llu\r\nhead_memory_used:%llu\r\n",
             (number)usage.leased_bytes,
             (number)atomic_load(&server->head_memory.used));
+}
+
+static void
+write_nvme(struct server *server, FILE *file)
+{
+    struct store_usage usage;
+
+    store_usage(server->store, &usage);
+    tiers_write_info(&usage, file);
 }
 
 /* Redis's words for a few, then every counter by its own name. */
@@ -146,6 +156,7 @@ static const struct {
     {"server", "Server", write_server},
     {"clients", "Clients", write_clients},
     {"memory", "Memory", write_memory},
+    {"nvme", "NVMe", write_nvme},
     {"stats", "Stats", write_stats},
     {"prefixcache", "Prefixcache", write_counters},
     {"replication", "Replication", write_replication},

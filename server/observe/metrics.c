@@ -3,6 +3,7 @@
 #include "server/observe/metrics.h"
 
 #include "base/clock.h"
+#include "server/observe/tiers.h"
 #include "server/server.h"
 
 #include <string.h>
@@ -65,6 +66,7 @@ write_usage(struct server *server, FILE *file)
                 usage.inflight_used);
     write_gauge(file, "prefixcache_leased_bytes",
                 "Bytes of values that are leased.", usage.leased_bytes);
+    tiers_write_metrics(&usage, file);
 }
 
 void

@@ -92,7 +92,7 @@ run_get(struct connection *connection, const struct key *key)
         count(connection->counters, COUNTER_get_misses, 1);
         return reply(connection, &head);
     }
-    chunk = get.transfer.chunk;
+    chunk = get.chunk;
     /* A client would allocate by metadata that does not fit its bytes. */
     if (!lm_meta_fits(&get.meta, chunk->size)) {
         chunk_drop(&chunk);

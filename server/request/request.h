@@ -39,7 +39,7 @@ enum status request_text(struct connection *, size_t n,
                          struct cursor *out) MUST_USE;
 void request_text_done(struct connection *, const struct cursor *);
 
-/* Looks a value up; who answers counts.  On OK get->transfer.chunk is a
+/* Looks a value up; who answers counts.  On OK get->chunk is a
  * reference of the caller's (NULL: metadata only). */
 enum status request_get(struct connection *, const struct store_name *,
                         struct store_get *get) MUST_USE;

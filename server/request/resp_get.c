@@ -16,11 +16,11 @@ answer_value(struct connection *connection, const struct bytes *argument)
     }
     if (part == PART_BODY) {
         count(connection->counters, COUNTER_get_hits, 1);
-        return answer_body(connection, get.transfer.chunk, 0,
-                           get.transfer.chunk->size);
+        return answer_body(connection, get.chunk, 0,
+                           get.chunk->size);
     }
     /* The metadata half of an object: its bytes will be the hit. */
-    chunk_drop(&get.transfer.chunk);
+    chunk_drop(&get.chunk);
     return answer_bulk(connection, get.meta.bytes, get.meta.size);
 }
 
@@ -99,13 +99,13 @@ resp_getrange(struct connection *connection, struct resp_call *call)
     }
     count(connection->counters, COUNTER_get_hits, 1);
     if (part == PART_BODY) {
-        size = clip(&first, last, get.transfer.chunk->size);
+        size = clip(&first, last, get.chunk->size);
         if (size == 0)
             first = 0;
-        return answer_body(connection, get.transfer.chunk, (uint32_t)first,
+        return answer_body(connection, get.chunk, (uint32_t)first,
                            size);
     }
-    chunk_drop(&get.transfer.chunk);
+    chunk_drop(&get.chunk);
     size = clip(&first, last, get.meta.size);
     return answer_bulk(connection, get.meta.bytes + (size == 0 ? 0 : first),
                        size);

@@ -391,11 +391,11 @@ answer_previous(struct connection *connection, struct store_get *get,
     if (get->status != STATUS_OK)
         return answer_null(connection);
     if (part == PART_META) {
-        chunk_drop(&get->transfer.chunk);
+        chunk_drop(&get->chunk);
         return answer_bulk(connection, get->meta.bytes, get->meta.size);
     }
-    return answer_body(connection, get->transfer.chunk, 0,
-                       get->transfer.chunk->size);
+    return answer_body(connection, get->chunk, 0,
+                       get->chunk->size);
 }
 
 static enum run

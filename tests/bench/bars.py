@@ -102,14 +102,38 @@ def judge_evict(cell, results):
     return verdicts
 
 
+def judge_nvme_get(cell, results):
+    values = ratios(results.get("ours-nvme") or [], results.get("raw") or [],
+                    "gb_per_s")
+    if not values:
+        return []
+    return [Verdict(cell, "GB/s of a raw reader's", *quartiles(values), 0.85,
+                    True)]
+
+
+def judge_nvme_put(cell, results):
+    """No paced run may skip a byte."""
+    verdicts = []
+    skipped = series(results.get("paced") or [], "skipped_bytes")
+    if skipped:
+        verdicts.append(Verdict(cell, "MB skipped at 0.8 of raw writes",
+                                *[sum(skipped) / 1e6] * 3, 0, False))
+    values = ratios(results.get("ours-nvme") or [],
+                    results.get("ours-dram") or [], "gb_per_s")
+    if values:
+        verdicts.append(Verdict(cell, "GB/s of DRAM alone", *quartiles(values),
+                                0.8, True))
+    return verdicts
+
+
 def print_verdicts(verdicts):
-    print(f"\n{'mode':7}{'size':>7}{'c':>3}  {'ours against':36}"
+    print(f"\n{'mode':9}{'size':>7}{'c':>3}  {'ours against':36}"
           f"{'median':>8}{'quartiles':>16}{'bar':>9}")
     for verdict in verdicts:
         cell = verdict.cell
         sign = ">=" if verdict.at_least else "<="
         word = "pass" if has_passed(verdict) else "FAIL"
-        print(f"{cell.mode:7}{size_text(cell.size):>7}{cell.connections:3}  "
+        print(f"{cell.mode:9}{size_text(cell.size):>7}{cell.connections:3}  "
               f"{verdict.what:36}{verdict.median:8.3f}"
               f"{verdict.low:9.3f}{verdict.high:7.3f}"
               f"   {sign}{verdict.bar:5.2f}  {word}")

@@ -83,8 +83,9 @@ class Running:
         self.pid = None
         self.filled = set()
 
-    def measure(self, cell, seconds):
-        found = bench(["load", self.url, "--pid", str(self.pid)]
+    def measure(self, cell, seconds, more=()):
+        """`more`: arguments of `load`."""
+        found = bench(["load", self.url, "--pid", str(self.pid), *more]
                       + shape(cell, seconds) + [self._fill(cell)], seconds)
         if found["misses"] or found["refused"]:
             print(f"{self.name}: {found['misses']} misses, "
@@ -103,12 +104,12 @@ class Running:
 class Ours(Running):
     def __init__(self, workers):
         super().__init__("ours")
-        self.workers = workers
+        self.options = {"limits.workers": workers}
         self.stack = contextlib.ExitStack()
 
     def start(self, memory):
         server = self.stack.enter_context(Server(
-            dram_size=str(memory), limits_workers=str(self.workers)))
+            **{"dram.size": memory, **self.options}))
         self.url = server.url("lm")
         self.pid = server.pid
 

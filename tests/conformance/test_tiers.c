@@ -2,7 +2,7 @@
 /* What every tier promises (storage/tier.h), asked of each in tier_kinds[]. */
 #include "storage/pool.h"
 #include "storage/tier.h"
-#include "tests/lib/store_values.h"
+#include "tests/lib/nvme_tier.h"
 
 #include <criterion/criterion.h>
 
@@ -10,6 +10,7 @@
 
 static struct pool *pool;
 static struct tier *tier;
+static struct port *port; /* NULL: the tier finishes at once */
 static unsigned done_count;
 
 static void
@@ -19,13 +20,35 @@ on_done(struct transfer *transfer)
     done_count++;
 }
 
-/* A transfer that is under way is waited for by a tier's own port; the tiers
- * there are so far finish at once, and say so by never calling back. */
+/* A tier of one port: that of its mover too. */
+static void
+turn(void)
+{
+    struct pollfd ready = {.fd = port_fd(port), .events = POLLIN};
+
+    nvme_care(tier, port);
+    nvme_submit(tier, port);
+    port_submit(port);
+    (void)poll(&ready, 1, 100);
+    port_run(port);
+}
+
+/* One that is under way is called back, once; one that finished at once is
+ * not. */
 static void
 finish(enum progress progress)
 {
-    cr_assert_eq(progress, FINISHED);
-    cr_assert_eq(done_count, 0);
+    uint64_t end_ns = clock_now_ns() + NVME_WAIT_NS;
+    unsigned expected = progress == PENDING;
+
+    cr_assert(progress == FINISHED || port != NULL);
+    while (done_count < expected ||
+           (port != NULL && port_pending(port) != 0)) {
+        turn();
+        cr_assert_lt(clock_now_ns(), end_ns);
+    }
+    cr_assert_eq(done_count, expected);
+    done_count = 0;
 }
 
 static struct chunk *
@@ -52,6 +75,7 @@ transfer_of(unsigned number, uint32_t size)
         .key = key_numbered(&texts[number % CHUNKS], KEY_OBJECT, number),
         .sequence = number + 1,
         .size = size,
+        .port = port,
         .done = on_done};
 
     return transfer;
@@ -106,25 +130,59 @@ size_of(unsigned number)
     return sizes[number % 6];
 }
 
+static void
+over(enum tier_kind kind, const struct nvme_options *nvme, void (*body)(void))
+{
+    struct tier_env env = {.nvme = nvme};
+
+    cr_assert_eq(pool_open(32u << 20, false, &pool), STATUS_OK);
+    env.pool = pool;
+    cr_assert_eq(tier_open(kind, &env, &tier), STATUS_OK);
+    cr_assert_eq(tier->ops, tier_kinds[kind]);
+    if (nvme != NULL)
+        cr_assert_eq(port_open(nvme_engine(tier), NULL, &port), STATUS_OK);
+    uses(0, 0);
+    body();
+    port_close(&port);
+    tier_close(&tier);
+    cr_assert_null(tier);
+    tier_close(&tier);
+    cr_assert_eq(pool_free_bytes(pool), pool_size(pool));
+    pool_close(&pool);
+}
+
+static bool
+may_use_uring(void)
+{
+    struct io_engine *engine;
+    const char *why;
+
+    if (io_engine_open(IO_URING, STDIN_FILENO, 1, &engine, &why) != STATUS_OK)
+        return false;
+    io_engine_close(&engine);
+    return true;
+}
+
+static void
+over_nvme(enum io_engine_kind engine, void (*body)(void))
+{
+    struct nvme_tier nvme;
+
+    if (engine == IO_URING && !may_use_uring())
+        return;
+    cr_assert(nvme_tier_make(&nvme, engine, 64u << 20));
+    over(TIER_NVME, &nvme.options, body);
+    cr_assert(nvme_tier_remove(&nvme));
+}
+
 /* Runs one body over all kinds, with a pool and a tier of its own each. */
 static void
 over_all(void (*body)(void))
 {
-    for (unsigned kind = 0; kind < TIER_COUNT; kind++) {
-        struct tier_env env = {0};
-
-        cr_assert_eq(pool_open(32u << 20, false, &pool), STATUS_OK);
-        env.pool = pool;
-        cr_assert_eq(tier_open((enum tier_kind)kind, &env, &tier), STATUS_OK);
-        cr_assert_eq(tier->ops, tier_kinds[kind]);
-        uses(0, 0);
-        body();
-        tier_close(&tier);
-        cr_assert_null(tier);
-        tier_close(&tier);
-        cr_assert_eq(pool_free_bytes(pool), pool_size(pool));
-        pool_close(&pool);
-    }
+    cr_assert_eq(TIER_COUNT, 2u, "a kind that is not tested");
+    over(TIER_DRAM, NULL, body);
+    over_nvme(IO_URING, body);
+    over_nvme(IO_THREADS, body);
 }
 
 static void

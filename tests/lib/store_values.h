@@ -40,6 +40,18 @@ random_below(uint64_t *state, uint32_t end)
     return (uint32_t)(random_next(state) % end);
 }
 
+/* All of it at once, of memory alone. */
+static inline void
+flush_now(struct store_port *port, unsigned space)
+{
+    uint64_t cursor = 0;
+    bool has_more;
+
+    do
+        has_more = store_flush_some(port, space, &cursor);
+    while (has_more);
+}
+
 static inline uint8_t
 value_byte(uint64_t seed, uint32_t at)
 {
@@ -178,21 +190,60 @@ value_store(struct store_port *port, const struct key *key, uint32_t size,
     return store_put_finish(port, &value.put, terms);
 }
 
-/* Gets a name and lets go of it; CORRUPT where the bytes are not the seed's. */
+/* A GET that may have to be waited for. */
+struct value_get {
+    struct store_get get; /* first */
+    bool is_done;
+};
+
+static inline void
+value_on_got(struct store_get *get)
+{
+    ((struct value_get *)get)->is_done = true;
+}
+
+static inline void
+value_ask(struct store_port *port, struct value_get *value,
+          const struct store_name *name)
+{
+    memset(value, 0, sizeof(*value));
+    value->get.done = value_on_got;
+    value->is_done = store_get_start(port, &value->get, name) == FINISHED;
+}
+
+/* Runs the port until the GET is done, for 20 s at most. */
+static inline bool
+value_await_get(struct store_port *port, struct value_get *value)
+{
+    uint64_t end_ns = clock_now_ns() + 20 * NS_PER_SECOND;
+
+    store_port_submit(port);
+    while (!value->is_done && clock_now_ns() < end_ns) {
+        struct pollfd ready = {.fd = store_port_fd(port), .events = POLLIN};
+
+        (void)poll(&ready, 1, 10);
+        store_port_run(port);
+    }
+    return value->is_done;
+}
+
+/* Gets a name and lets go of it; CORRUPT where the bytes are not the seed's,
+ * LATE where nothing came. */
 static inline enum status
 value_check(struct store_port *port, const struct store_name *name,
             uint64_t seed)
 {
-    struct store_get get = {0};
+    struct value_get value;
     enum status status;
 
-    if (store_get_start(port, &get, name) != FINISHED)
-        return STATUS_IO;
-    status = get.status;
-    if (status == STATUS_OK && get.transfer.chunk != NULL &&
-        !value_fills(get.transfer.chunk, seed))
+    value_ask(port, &value, name);
+    if (!value_await_get(port, &value))
+        return STATUS_LATE;
+    status = value.get.status;
+    if (status == STATUS_OK && value.get.chunk != NULL &&
+        !value_fills(value.get.chunk, seed))
         status = STATUS_CORRUPT;
-    chunk_drop(&get.transfer.chunk);
+    chunk_drop(&value.get.chunk);
     return status;
 }
 
@@ -277,7 +328,7 @@ store_fixture_close(struct store_fixture *fixture)
 {
     bool is_empty;
 
-    store_flush(fixture->port, STORE_ALL_SPACES);
+    flush_now(fixture->port, STORE_ALL_SPACES);
     is_empty = store_is_empty(fixture->store, &fixture->at_start);
     store_port_close(&fixture->port);
     store_close(&fixture->store);

@@ -183,9 +183,9 @@ get(struct user *user, const struct store_name *name, unsigned number)
     user->hits++;
     if (!is_meta_right(&got.meta, number))
         user->is_wrong = true;
-    if (got.transfer.chunk != NULL && !is_right(got.transfer.chunk, number))
+    if (got.chunk != NULL && !is_right(got.chunk, number))
         user->is_wrong = true;
-    chunk_drop(&got.transfer.chunk);
+    chunk_drop(&got.chunk);
 }
 
 static void
@@ -225,7 +225,7 @@ look_around(struct user *user)
         usage.inflight_used > usage.inflight_size)
         user->is_wrong = true;
     if (any(user, 50) == 0)
-        store_flush(user->port, any(user, 2) == 0 ? 0 : STORE_ALL_SPACES);
+        flush_now(user->port, any(user, 2) == 0 ? 0 : STORE_ALL_SPACES);
 }
 
 static void
@@ -333,7 +333,7 @@ main(void)
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(users[i].thread, NULL);
     is_fine = report(users);
-    store_flush(users[0].port, STORE_ALL_SPACES);
+    flush_now(users[0].port, STORE_ALL_SPACES);
     is_fine = store_is_empty(store, &at_start) && is_fine;
     puts(is_fine ? "every byte was right, nothing is left" : "WRONG");
     for (unsigned i = 0; i < THREADS; i++)

@@ -251,8 +251,8 @@ Test(store_evict, passes_over_what_is_being_sent)
         cr_assert_eq(put(1000 + i, VALUE), STATUS_OK);
     for (unsigned i = 0; i < 8; i++) {
         cr_assert(is_there(i));
-        cr_assert(value_fills(gets[i].transfer.chunk, i));
-        chunk_drop(&gets[i].transfer.chunk);
+        cr_assert(value_fills(gets[i].chunk, i));
+        chunk_drop(&gets[i].chunk);
     }
 }
 
@@ -274,7 +274,7 @@ Test(store_evict, of_nothing_that_may_go_refuses_the_put)
     cr_assert_eq(put(count, VALUE), STATUS_NO_SPACE);
     cr_assert_eq(usage().inflight_used, 0);
     for (unsigned i = 0; i < count; i++)
-        chunk_drop(&gets[i].transfer.chunk);
+        chunk_drop(&gets[i].chunk);
     cr_assert_eq(put(count, VALUE), STATUS_OK);
 }
 

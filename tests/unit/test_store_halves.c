@@ -79,7 +79,7 @@ has_meta(uint64_t seed, uint8_t size)
     if (store_get_start(here.port, &get, &name) != FINISHED ||
         get.status != STATUS_OK)
         return false;
-    chunk_drop(&get.transfer.chunk);
+    chunk_drop(&get.chunk);
     return get.meta.size == size &&
            memcmp(get.meta.bytes, meta.bytes, size) == 0;
 }
@@ -128,7 +128,7 @@ Test(store_halves, in_either_order_are_one_entry)
         cr_assert_eq(exists(PART_META), STATUS_OK);
         cr_assert_eq(names(), 2);
         cr_assert_eq(entries(), 1);
-        store_flush(here.port, 0);
+        flush_now(here.port, 0);
 
         cr_assert_eq(set_meta(3, meta, FORM_SUFFIX), STATUS_OK);
         cr_assert_eq(names(), 1);
@@ -141,7 +141,7 @@ Test(store_halves, in_either_order_are_one_entry)
         cr_assert_eq(exists(PART_BODY), STATUS_OK);
         cr_assert_eq(names(), 2);
         cr_assert_eq(entries(), 1);
-        store_flush(here.port, 0);
+        flush_now(here.port, 0);
     }
 }
 
@@ -248,7 +248,7 @@ Test(store_halves, lose_their_metadata_when_it_is_withdrawn)
     cr_assert(has_bytes(1));
     cr_assert_not(has_meta(2, CHUNK_META_LM));
     cr_assert_eq(names(), 1);
-    store_flush(here.port, 0);
+    flush_now(here.port, 0);
     cr_assert_eq(set_meta(2, CHUNK_META_LM, FORM_SUFFIX), STATUS_OK);
     name.forms = 1u << FORM_COLON;
     store_withdraw_meta(here.port, &name);

@@ -165,7 +165,7 @@ any_operations(void)
         else
             change_any(&key);
         if (any(3000) == 0)
-            store_flush(here.port,
+            flush_now(here.port,
                         any(4) == 0 ? STORE_ALL_SPACES : any(SPACES));
         if (step % 200 != 0)
             continue;
@@ -232,7 +232,7 @@ Test(store_names, of_one_space_are_flushed_alone)
         cr_assert_eq(value_store(here.port, &key, 10, space, &terms),
                      STATUS_OK);
     }
-    store_flush(here.port, 51);
+    flush_now(here.port, 51);
     for (unsigned space = 0; space < STORE_SPACES; space += 51) {
         struct key key = key_make(KEY_PLAIN, (uint16_t)space, "key", 3);
         struct store_name name = name_body(&key);

@@ -318,8 +318,8 @@ chunk_of(unsigned number)
 
     cr_assert_eq(store_get_start(here.port, &got, &name), FINISHED);
     cr_assert_eq(got.status, STATUS_OK);
-    chunk = got.transfer.chunk;
-    chunk_drop(&got.transfer.chunk);
+    chunk = got.chunk;
+    chunk_drop(&got.chunk);
     return chunk;
 }
 
@@ -372,8 +372,8 @@ Test(store_put, that_overwrites_leaves_a_reader_its_bytes)
     cr_assert_eq(put(1, 50000, 2), STATUS_OK);
     cr_assert_eq(store_drop(here.port, &name), STATUS_OK);
     cr_assert_eq(store_drop(here.port, &name), STATUS_MISS);
-    cr_assert(value_fills(got.transfer.chunk, 1));
-    chunk_drop(&got.transfer.chunk);
+    cr_assert(value_fills(got.chunk, 1));
+    chunk_drop(&got.chunk);
 }
 
 Test(store_put, of_another_key_with_the_same_hash_is_another_value)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "tools/bench/load_value.h"
 #include "tools/bench/process_cpu.h"
+#include "tools/bench/quantity.h"
 #include "tools/bench/random.h"
 
 #include <errno.h>
@@ -19,11 +20,13 @@
 #include <time.h>
 
 #define OPEN_TIMEOUT_MS 30000u
+#define AHEAD_MAX       (32u << 20)
 
 /* What all clients read; main writes it between the two barriers. */
 struct run {
     const struct load_plan *plan;
     const struct load_value *value;
+    struct load_tier *tier; /* of is_nvme, else NULL */
     pthread_barrier_t ready, go;
     uint64_t start_ns, stop_ns;
 };
@@ -140,13 +143,40 @@ settle(struct load_client *client)
         fail(client, status, "wait for the last put");
 }
 
+/* The server leaves out what it can not write in time: never more than a little
+ * ahead of it.  Keys beyond those that will be asked for push these out of
+ * DRAM, whatever the server's policy is. */
+static void
+fill_tier(struct load_client *client)
+{
+    const struct load_plan *plan = client->run->plan;
+    struct load_tier *tier = client->run->tier;
+    uint64_t beyond = tier->start.dram_size / plan->size + 1;
+    uint64_t ahead = tier->start.dram_size / 8;
+    if (ahead > AHEAD_MAX)
+        ahead = AHEAD_MAX;
+    for (uint64_t i = 0; i < plan->keys + beyond; i++) {
+        client->status =
+            load_tier_await(tier, ahead, client->why, sizeof client->why);
+        if (client->status != STATUS_OK ||
+            !put_one(client, plan->first_key + i))
+            return;
+    }
+}
+
 static void
 fill(struct load_client *client)
 {
     const struct load_plan *plan = client->run->plan;
-    for (uint64_t i = client->index; i < plan->keys; i += plan->connections) {
-        if (!put_one(client, i))
-            return;
+    if (client->run->tier != NULL) {
+        if (client->index == 0)
+            fill_tier(client);
+    } else {
+        for (uint64_t i = client->index; i < plan->keys;
+             i += plan->connections) {
+            if (!put_one(client, plan->first_key + i))
+                return;
+        }
     }
     settle(client);
     memset(&client->result, 0, sizeof client->result);
@@ -206,7 +236,7 @@ measure(struct load_client *client)
         if (now >= client->run->stop_ns)
             break;
         enum load_kind kind = choose(client);
-        if (!act[kind](client, number))
+        if (!act[kind](client, plan->first_key + number))
             break;
         uint64_t done = clock_now_ns();
         histogram_add(&client->result.latency[kind], done - now);
@@ -290,6 +320,37 @@ start_all(struct load_client *clients, unsigned count)
     }
 }
 
+/* When everything is written. */
+static enum status
+read_tier(const struct run *run, struct load_tier_figures *out, char *why,
+          size_t room)
+{
+    if (run->tier == NULL)
+        return STATUS_OK;
+    enum status status = load_tier_await(run->tier, 0, why, room);
+    return status == STATUS_OK ? load_tier_read(run->tier, out, why, room)
+                               : status;
+}
+
+static enum status
+begin_tier(const struct run *run, struct load_tier_figures *out, char *why,
+           size_t room)
+{
+    enum status status = read_tier(run, out, why, room);
+    if (status != STATUS_OK || run->tier == NULL || !run->plan->is_filled)
+        return status;
+    uint64_t skipped = out->skipped_bytes - run->tier->start.skipped_bytes;
+    if (skipped == 0)
+        return STATUS_OK;
+    char size[32];
+    quantity_write_size(skipped, size, sizeof size);
+    snprintf(why, room,
+             "the server left %s of values unwritten while it was filled: is "
+             "nvme.queue too small, or nvme.write_max?",
+             size);
+    return STATUS_BUSY;
+}
+
 static enum status
 run_clients(struct run *run, struct load_client *clients,
             struct load_result *result, char *why, size_t room)
@@ -302,10 +363,12 @@ run_clients(struct run *run, struct load_client *clients,
 
     uint64_t cpu_before = 0, cpu_after = 0;
     pthread_barrier_wait(&run->ready);
+    enum status status = begin_tier(run, &result->before, why, room);
     bool is_known = plan->pid != 0 && process_cpu_ns(plan->pid, &cpu_before);
     run->start_ns = clock_now_ns();
-    run->stop_ns =
-        run->start_ns + (uint64_t)(plan->seconds * (double)NS_PER_SECOND);
+    run->stop_ns = run->start_ns;
+    if (status == STATUS_OK)
+        run->stop_ns += (uint64_t)(plan->seconds * (double)NS_PER_SECOND);
     pthread_barrier_wait(&run->go);
     for (unsigned i = 0; i < count; i++)
         pthread_join(clients[i].thread, NULL);
@@ -321,7 +384,9 @@ run_clients(struct run *run, struct load_client *clients,
         snprintf(why, room, "connection %u: %s", i + 1, clients[i].why);
         return clients[i].status;
     }
-    return STATUS_OK;
+    if (status == STATUS_OK)
+        status = read_tier(run, &result->after, why, room);
+    return status;
 }
 
 enum status
@@ -336,14 +401,19 @@ load_run(const struct load_plan *plan, struct load_result *result, char *why,
         free(clients);
         return STATUS_NO_SPACE;
     }
-    struct run run = {.plan = plan, .value = value};
+    struct load_tier tier = {.wire = NULL};
+    struct run run = {
+        .plan = plan, .value = value, .tier = plan->is_nvme ? &tier : NULL};
     enum status status = open_all(&run, clients, why, room);
+    if (status == STATUS_OK && plan->is_nvme)
+        status = load_tier_open(&plan->url, &tier, why, room);
     if (status == STATUS_OK)
         status = run_clients(&run, clients, result, why, room);
     for (unsigned i = 0; i < plan->connections; i++) {
         if (clients[i].wire != NULL)
             wire_close(&clients[i].wire);
     }
+    load_tier_close(&tier);
     load_value_drop(&value);
     free(clients);
     return status;

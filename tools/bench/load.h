@@ -9,6 +9,7 @@
 
 #include "client/wire.h"
 #include "tools/bench/histogram.h"
+#include "tools/bench/load_tier.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,13 +24,15 @@ struct load_plan {
     enum load_mode mode;
     unsigned get_share; /* of MIXED, in per cent */
     unsigned connections;
-    size_t size;   /* of each value */
-    uint64_t keys; /* walked round and round, so that memory is cold */
+    size_t size;        /* of each value */
+    uint64_t keys;      /* walked round and round, so that memory is cold */
+    uint64_t first_key; /* the number of the first */
     double seconds;
     uint64_t rate;  /* bytes a second over all connections; 0: no limit */
     bool is_filled; /* put every key before the clock starts */
     bool is_verified;
-    pid_t pid; /* the server's, for its processor time; 0: not known */
+    bool is_nvme; /* the values are to come from, or go to, the NVMe tier */
+    pid_t pid;    /* the server's, for its processor time; 0: not known */
 };
 
 struct load_result {
@@ -39,12 +42,18 @@ struct load_result {
     uint64_t wrong;                       /* values got that were not theirs */
     uint64_t refused;                     /* requests answered with an error */
     uint64_t elapsed_ns;
-    uint64_t server_cpu_ns; /* 0: not known */
+    uint64_t server_cpu_ns;                 /* 0: not known */
+    struct load_tier_figures before, after; /* of is_nvme */
 };
 
 /* BAD_REQUEST, GONE and so on, with a sentence in why[room], if the run could
  * not be finished.  Over lm:// a PUT has no reply; the clock stops when an
- * EXIST behind the last one has been answered. */
+ * EXIST behind the last one has been answered.
+ *
+ * is_nvme: a prefixcached with an NVMe tier.  It is filled no faster than its
+ * disk takes it, and then with as many other keys as push the values out of
+ * DRAM; the clock starts when everything is written, and the server is left
+ * when everything is written again. */
 enum status load_run(const struct load_plan *, struct load_result *, char *why,
                      size_t room) MUST_USE;
 

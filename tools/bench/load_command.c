@@ -6,10 +6,20 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
-#define OPTION_PID 0x200
+#define NVME_SHARE_LEAST 0.99
+#define NUMBERS          0xffffffffu /* what a name has room for */
+
+enum { OPTION_PID = 0x200, OPTION_TIER, OPTION_FIRST_KEY };
 
 static const struct argp_option options[] = {
+    {"tier", OPTION_TIER, "nvme", 0,
+     "Have the values come from the server's NVMe tier, and fail if they did "
+     "not",
+     0},
+    {"first-key", OPTION_FIRST_KEY, "N", 0,
+     "Number of the first key, for keys no other run has put (0)", 0},
     {"pid", OPTION_PID, "PID", 0,
      "The server's process, to report its processor time per GB", 0},
     {NULL, 0, NULL, 0, NULL, 0},
@@ -20,6 +30,8 @@ struct arguments {
     struct wire_url url;
     const char *url_text;
     pid_t pid;
+    uint64_t first_key;
+    bool is_nvme;
 };
 
 static error_t
@@ -35,6 +47,15 @@ parse(int key, char *text, struct argp_state *state)
         arguments->pid =
             (pid_t)quantity_count_option(state, "pid", text, 1, INT_MAX);
         return 0;
+    case OPTION_TIER:
+        if (strcmp(text, "nvme") != 0)
+            argp_error(state, "--tier: '%s' is not nvme", text);
+        arguments->is_nvme = true;
+        return 0;
+    case OPTION_FIRST_KEY:
+        arguments->first_key =
+            quantity_count_option(state, "first-key", text, 0, NUMBERS);
+        return 0;
     case ARGP_KEY_ARG:
         if (arguments->url_text != NULL)
             argp_error(state, "one URL, not also '%s'", text);
@@ -45,9 +66,31 @@ parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "which server? Give its URL");
         return 0;
+    case ARGP_KEY_SUCCESS:
+        if (arguments->shared.plan.keys > NUMBERS - arguments->first_key)
+            argp_error(state, "--first-key: the last key would be above %u",
+                       NUMBERS);
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+/* Of a run that read and was meant to read from NVMe. */
+static bool
+came_from_nvme(const struct arguments *arguments,
+               const struct load_result *result, const char *program)
+{
+    double share = load_tier_share(&result->before, &result->after);
+    enum load_mode mode = arguments->shared.plan.mode;
+    if (!arguments->is_nvme || share >= NVME_SHARE_LEAST ||
+        (mode != LOAD_GET && mode != LOAD_MIXED))
+        return true;
+    fprintf(stderr,
+            "%s: %s: only %.2f %% of the hits came from NVMe, not %.0f %%: are "
+            "the values larger than dram.size, and nobody else's?\n",
+            program, arguments->url_text, 100 * share, 100 * NVME_SHARE_LEAST);
+    return false;
 }
 
 int
@@ -68,6 +111,8 @@ command_load(int argc, char **argv)
     struct load_plan *plan = &arguments.shared.plan;
     plan->url = arguments.url;
     plan->pid = arguments.pid;
+    plan->first_key = arguments.first_key;
+    plan->is_nvme = arguments.is_nvme;
 
     struct load_result result;
     char why[512];
@@ -77,5 +122,7 @@ command_load(int argc, char **argv)
     }
     report_load(stdout, arguments.shared.form, arguments.url_text, plan,
                 &result);
-    return result.wrong == 0 ? 0 : COMMAND_FAILED;
+    bool is_right =
+        result.wrong == 0 && came_from_nvme(&arguments, &result, argv[0]);
+    return is_right ? 0 : COMMAND_FAILED;
 }

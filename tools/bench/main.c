@@ -15,6 +15,8 @@ static const struct command {
      "measure a server: throughput, latencies, processor time"},
     {"ceiling", command_ceiling, (char[]){"prefixcache-bench ceiling"},
      "measure the most any TCP server could do on this machine"},
+    {"disk", command_disk, (char[]){"prefixcache-bench disk"},
+     "measure the most any program could read from or write to a disk"},
     {"replay", command_replay, (char[]){"prefixcache-bench replay"},
      "drive a server with the requests of a trace"},
     {"generate", command_generate, (char[]){"prefixcache-bench generate"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Draws; what it draws is counted in replay.c. */
+/* Draws; what it draws is counted elsewhere. */
 #include "tools/bench/progress.h"
 
 #include "base/clock.h"
@@ -9,16 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BAR_WIDTH 30u
-#define BAR_NS    (NS_PER_SECOND / 5)
-#define PLAIN_NS  (10 * NS_PER_SECOND)
-#define LINE_FORMAT                                                            \
-    "%" PRIu64 "/%" PRIu64 " requests, %.0f/s, %.2f GB/s, %s left"
+#define BAR_WIDTH   30u
+#define BAR_NS      (NS_PER_SECOND / 5)
+#define PLAIN_NS    (10 * NS_PER_SECOND)
+#define LINE_FORMAT "%" PRIu64 "/%" PRIu64 " %s, %.0f/s, %.2f GB/s, %s left"
 
 void
 progress_start(struct progress *progress, uint64_t total)
 {
     *progress = (struct progress){.total = total,
+                                  .unit = "requests",
                                   .start_ns = clock_now_ns(),
                                   .is_terminal = isatty(STDERR_FILENO)};
     progress->shown_ns = progress->start_ns;
@@ -63,8 +63,8 @@ progress_show(struct progress *progress, uint64_t done, uint64_t bytes)
     write_left(left, sizeof left, done, progress->total, seconds);
     if (progress->is_terminal)
         draw_bar(done, progress->total);
-    fprintf(stderr, LINE_FORMAT, done, progress->total, (double)done / seconds,
-            (double)bytes / 1e9 / seconds, left);
+    fprintf(stderr, LINE_FORMAT, done, progress->total, progress->unit,
+            (double)done / seconds, (double)bytes / 1e9 / seconds, left);
     fputs(progress->is_terminal ? "\033[K" : "\n", stderr);
     fflush(stderr);
 }

@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 struct progress {
-    uint64_t total; /* requests */
+    uint64_t total;
+    const char *unit; /* what is counted; "requests" unless set */
     uint64_t start_ns, shown_ns;
     bool is_terminal;
 };

@@ -76,24 +76,67 @@ count_operations(const struct load_result *result)
     return count;
 }
 
-static void
-print_latencies(FILE *file, const struct load_result *result)
+void
+report_latency_head(FILE *file)
 {
     fprintf(file, "%-8s %12s %10s %10s %10s %10s\n", "", "ops/s", "p50", "p99",
             "p99.9", "max");
+}
+
+void
+report_latency_row(FILE *file, const char *name,
+                   const struct histogram *latency, uint64_t elapsed_ns)
+{
+    char p50[32], p99[32], p999[32], most[32];
+    report_time(histogram_quantile(latency, 0.5), p50, sizeof p50);
+    report_time(histogram_quantile(latency, 0.99), p99, sizeof p99);
+    report_time(histogram_quantile(latency, 0.999), p999, sizeof p999);
+    report_time(latency->most, most, sizeof most);
+    fprintf(file, "%-8s %12.0f %10s %10s %10s %10s\n", name,
+            per_second(latency->total, elapsed_ns), p50, p99, p999, most);
+}
+
+static void
+print_latencies(FILE *file, const struct load_result *result)
+{
+    report_latency_head(file);
     for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
-        const struct histogram *latency = &result->latency[kind];
-        if (latency->total == 0)
-            continue;
-        char p50[32], p99[32], p999[32], most[32];
-        report_time(histogram_quantile(latency, 0.5), p50, sizeof p50);
-        report_time(histogram_quantile(latency, 0.99), p99, sizeof p99);
-        report_time(histogram_quantile(latency, 0.999), p999, sizeof p999);
-        report_time(latency->most, most, sizeof most);
-        fprintf(file, "%-8s %12.0f %10s %10s %10s %10s\n", kind_names[kind],
-                per_second(latency->total, result->elapsed_ns), p50, p99, p999,
-                most);
+        if (result->latency[kind].total != 0)
+            report_latency_row(file, kind_names[kind], &result->latency[kind],
+                               result->elapsed_ns);
     }
+}
+
+static void
+print_tier(FILE *file, const struct load_result *result)
+{
+    const struct load_tier_figures *before = &result->before;
+    const struct load_tier_figures *after = &result->after;
+    char written[32], skipped[32];
+    quantity_write_size(after->written_bytes - before->written_bytes, written,
+                        sizeof written);
+    quantity_write_size(after->skipped_bytes - before->skipped_bytes, skipped,
+                        sizeof skipped);
+    fprintf(file, "NVMe: ");
+    if (result->hits != 0)
+        fprintf(file, "%.2f %% of the hits, ",
+                100 * load_tier_share(before, after));
+    fprintf(file, "written %s, skipped %s\n", written, skipped);
+}
+
+static json_t *
+tier_json(const struct load_result *result)
+{
+    const struct load_tier_figures *before = &result->before;
+    const struct load_tier_figures *after = &result->after;
+    return json_pack(
+        "{s:I, s:I, s:f, s:I, s:I}", "hits_nvme",
+        (json_int_t)(after->hits_nvme - before->hits_nvme), "hits_dram",
+        (json_int_t)(after->hits_dram - before->hits_dram), "share",
+        load_tier_share(before, after), "written_bytes",
+        (json_int_t)(after->written_bytes - before->written_bytes),
+        "skipped_bytes",
+        (json_int_t)(after->skipped_bytes - before->skipped_bytes));
 }
 
 static void
@@ -118,10 +161,12 @@ print_table(FILE *file, const char *server, const struct load_plan *plan,
             ", refused %" PRIu64 "%s\n",
             result->hits, result->misses, result->wrong, result->refused,
             plan->is_verified ? "" : " (not verified)");
+    if (plan->is_nvme)
+        print_tier(file, result);
 }
 
-static json_t *
-latency_json(const struct histogram *latency, uint64_t elapsed_ns)
+json_t *
+report_latency_json(const struct histogram *latency, uint64_t elapsed_ns)
 {
     return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "count",
                      (json_int_t)latency->total, "ops_per_s",
@@ -155,12 +200,14 @@ print_json(FILE *file, const char *server, const struct load_plan *plan,
     if (result->server_cpu_ns != 0 && result->bytes != 0)
         json_object_set_new(root, "server_cpu_s_per_gb",
                             json_real(cpu_per_gb(result)));
+    if (plan->is_nvme)
+        json_object_set_new(root, "nvme", tier_json(result));
     json_t *latencies = json_object();
     for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
         if (result->latency[kind].total != 0)
-            json_object_set_new(
-                latencies, kind_names[kind],
-                latency_json(&result->latency[kind], result->elapsed_ns));
+            json_object_set_new(latencies, kind_names[kind],
+                                report_latency_json(&result->latency[kind],
+                                                    result->elapsed_ns));
     }
     json_object_set_new(root, "latency", latencies);
     json_dumpf(root, file, JSON_INDENT(2) | JSON_REAL_PRECISION(6));

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the mover, for the mover*.c files alone; all on its thread unless
+ * another is named. */
+#ifndef STORAGE_MOVER_STATE_H
+#define STORAGE_MOVER_STATE_H
+
+#include "storage/mover.h"
+#include "storage/store_state.h"
+
+#include <pthread.h>
+
+/* Bytes handed to the tier and not written: twice what a device has in flight,
+ * so that it always finds the next ones. */
+#define MOVER_WRITING_MOST (16u << 20)
+
+enum mover_errand {
+    MOVER_COPY,  /* a copy, DRAM keeps its own */
+    MOVER_LEAVE, /* DRAM gives it up once it is written */
+    MOVER_KEEP   /* out of a segment that is reclaimed, into a new one */
+};
+
+/*
+ *   made      mover_put(), evict-ahead, reclaim     holds a chunk, or reads it
+ *   queued    until there is budget and rate
+ *   writing   tier_put() is PENDING
+ *   ends      mover_job_end(): the entry is told, if it is still that one
+ */
+struct mover_job {
+    struct transfer transfer; /* first */
+    struct mover_job *next;
+    struct mover *mover;
+    enum mover_errand errand;
+    struct chunk_meta meta;
+    uint8_t key[];
+};
+
+/* One segment on its way to be given back. */
+struct mover_reclaim {
+    struct nvme_victim *victim; /* NULL: none */
+    uint64_t kept_bytes, kept_most;
+    bool is_through;    /* each of its values was considered */
+    unsigned under_way; /* jobs that keep values of it */
+};
+
+struct mover {
+    struct store *store;
+    struct store_port *port;
+    struct counters *counters;
+    pthread_t thread;
+    bool is_started;
+    _Atomic bool is_stopping, is_asleep;
+    _Atomic uint64_t queue_bytes;            /* of jobs made and not ended */
+    _Atomic uint64_t skipped, skipped_bytes; /* not counted yet; any thread */
+    pthread_mutex_t queue_lock; /* guards the next two; any thread */
+    struct mover_job *first, *last;
+    struct mover_job *first_due, *last_due; /* taken over, in order */
+    uint64_t writing_bytes;
+    double credit; /* bytes that nvme.write_max allows now */
+    uint64_t credit_ns;
+    struct mover_reclaim reclaim;
+};
+
+/* With the part locked, any thread: a job for the body of an entry, which holds
+ * its chunk (NULL: to be read first).  NULL without memory. */
+struct mover_job *mover_job_new(struct mover *, struct entry *,
+                                enum mover_errand);
+/* Starts its write.  BUSY: no segment is ready, the job is as it was; any other
+ * status: it has ended or will. */
+enum status mover_job_write(struct mover_job *) MUST_USE;
+/* The same, but where no segment is ready the value is given up. */
+void mover_job_write_now(struct mover_job *);
+void mover_job_end(struct mover_job *, enum status);
+
+/* A step of reclaiming: never waits for values, only for tables and headers. */
+void mover_reclaim_step(struct mover *);
+/* A job of errand KEEP is at its end. */
+void mover_reclaim_kept(struct mover *, const struct mover_job *, enum status);
+/* Ends what reclaiming is under way, of which no job may be left. */
+void mover_reclaim_end(struct mover *);
+/* Makes DRAM free ahead of need (nvme.write: evicted). */
+void mover_evict_ahead(struct mover *);
+
+#endif

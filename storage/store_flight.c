@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads of bodies that are not in DRAM.  One read serves all GETs of its key:
+ *
+ *   flight   one read, on the port of the GET that began it.  Its entry knows
+ *            it until one of them ends.
+ *   waiter   one GET that waits for it, on whatever port.  Belongs to that
+ *            port's thread; once it hangs in a flight, its result is written
+ *            by the flight's thread, which then posts it home.
+ *
+ * A GET that is cancelled or has waited too long leaves its waiter behind, and
+ * the read goes on for the others.
+ */
+#include "storage/store_state.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct waiter {
+    struct post post;
+    struct store_port *home;
+    struct store_get *get; /* NULL: nobody wants it any more */
+    uint64_t deadline_ns;
+    struct waiter *older, *newer; /* at home, while get != NULL */
+    struct waiter *next;          /* of the flight; by flight_lock */
+    struct chunk *chunk;          /* the result, from the flight's thread */
+    enum status status;
+};
+
+struct flight {
+    struct transfer transfer;
+    struct store_port *home;
+    struct entry *entry;    /* by its part's lock; NULL: the entry is gone */
+    struct waiter *waiters; /* by flight_lock */
+    uint8_t key[];
+};
+
+static struct flight *
+flight_of(struct transfer *transfer)
+{
+    return (struct flight *)transfer;
+}
+
+static void
+stand_in_line(struct store_port *port, struct waiter *waiter)
+{
+    waiter->newer = NULL;
+    waiter->older = port->last_waiter;
+    if (port->last_waiter != NULL)
+        port->last_waiter->newer = waiter;
+    else
+        port->first_waiter = waiter;
+    port->last_waiter = waiter;
+}
+
+/* Its GET has an answer, or wants none: the waiter no longer counts. */
+static void
+leave_line(struct waiter *waiter)
+{
+    struct store_port *port = waiter->home;
+
+    if (waiter->older != NULL)
+        waiter->older->newer = waiter->newer;
+    else
+        port->first_waiter = waiter->newer;
+    if (waiter->newer != NULL)
+        waiter->newer->older = waiter->older;
+    else
+        port->last_waiter = waiter->older;
+    waiter->get->waiter = NULL;
+    waiter->get = NULL;
+}
+
+/* At home: hands the result to the GET. */
+static void
+arrive(struct post *post)
+{
+    struct waiter *waiter = (struct waiter *)post;
+    struct store_port *home = waiter->home;
+    struct store_get *get = waiter->get;
+
+    if (get != NULL) {
+        leave_line(waiter);
+        get->status = waiter->status;
+        get->chunk = waiter->chunk;
+        if (get->status == STATUS_OK)
+            count(home->counters, COUNTER_hits_nvme, 1);
+    } else {
+        chunk_drop(&waiter->chunk);
+    }
+    index_object_free(home->store->index, waiter, sizeof(*waiter));
+    home->under_way--;
+    if (get != NULL)
+        get->done(get);
+}
+
+static void
+count_read(struct store_port *port, enum status status)
+{
+    switch (status) {
+    case STATUS_OK:
+        count(port->counters, COUNTER_reads_good, 1);
+        return;
+    case STATUS_CORRUPT:
+        count(port->counters, COUNTER_reads_corrupt, 1);
+        return;
+    case STATUS_IO:
+        count(port->counters, COUNTER_reads_failed, 1);
+        return;
+    case STATUS_NO_SPACE:
+        count(port->counters, COUNTER_reads_no_space, 1);
+        return;
+    default:
+        count(port->counters, COUNTER_reads_stale, 1);
+    }
+}
+
+/* What was read comes to DRAM; a place that did not give its bytes is no
+ * place.  A sick device keeps what it has for when it is well again. */
+static void
+settle_entry(struct flight *flight)
+{
+    struct store_port *port = flight->home;
+    struct store *store = port->store;
+    struct transfer *transfer = &flight->transfer;
+    struct part *part = index_lock(store->index, transfer->key.hash);
+    struct entry *entry = flight->entry;
+
+    if (entry == NULL) {
+        index_unlock(part);
+        return;
+    }
+    entry->flight = NULL;
+    if (transfer->status == STATUS_OK && store_chunk(entry) == NULL) {
+        store_place_dram(store, part, entry, transfer->chunk);
+    } else if (transfer->status == STATUS_CORRUPT ||
+               transfer->status == STATUS_MISS ||
+               (transfer->status == STATUS_IO &&
+                nvme_may_read(store->tiers[TIER_NVME]))) {
+        if (memcmp(&entry->places[TIER_NVME], &transfer->place,
+                   sizeof(transfer->place)) == 0 &&
+            entry_is_in(entry, TIER_NVME))
+            store_unplace(store, part, entry, TIER_NVME);
+        if (!entry_has_body(entry))
+            store_remove(port, part, entry, clock_now_ns());
+    }
+    index_unlock(part);
+}
+
+static struct waiter *
+take_waiters(struct flight *flight)
+{
+    struct store *store = flight->home->store;
+    struct waiter *waiters;
+
+    pthread_mutex_lock(&store->flight_lock);
+    waiters = flight->waiters;
+    flight->waiters = NULL;
+    pthread_mutex_unlock(&store->flight_lock);
+    return waiters;
+}
+
+static size_t
+flight_size(const struct flight *flight)
+{
+    return sizeof(*flight) + flight->transfer.key.size;
+}
+
+/* On the flight's thread, its read at an end.  The result of `mine` is left in
+ * it; all others are sent home. */
+static void
+land(struct flight *flight, struct waiter *mine)
+{
+    struct store_port *port = flight->home;
+    struct transfer *transfer = &flight->transfer;
+    struct waiter *waiter, *next, *here = NULL;
+
+    count_read(port, transfer->status);
+    settle_entry(flight);
+    for (waiter = take_waiters(flight); waiter != NULL; waiter = next) {
+        next = waiter->next;
+        waiter->post.run = arrive;
+        waiter->status =
+            transfer->status == STATUS_OK ? STATUS_OK : STATUS_MISS;
+        if (transfer->status == STATUS_OK)
+            waiter->chunk = chunk_hold(transfer->chunk);
+        if (waiter == mine)
+            continue;
+        if (waiter->home != port) {
+            port_post(waiter->home->port, &waiter->post);
+            continue;
+        }
+        waiter->next = here;
+        here = waiter;
+    }
+    chunk_drop(&transfer->chunk);
+    index_object_free(port->store->index, flight, flight_size(flight));
+    port->under_way--;
+    for (; here != NULL; here = next) {
+        next = here->next;
+        arrive(&here->post);
+    }
+}
+
+static void
+on_read(struct transfer *transfer)
+{
+    land(flight_of(transfer), NULL);
+}
+
+/* With the part locked. */
+static struct flight *
+new_flight(struct store_port *port, struct entry *entry)
+{
+    struct key key = entry_key(entry);
+    struct flight *flight =
+        index_object_new(port->store->index, sizeof(*flight) + key.size);
+
+    if (flight == NULL)
+        return NULL;
+    memset(flight, 0, sizeof(*flight));
+    memcpy(flight->key, key.bytes, key.size);
+    flight->home = port;
+    flight->entry = entry;
+    key.bytes = flight->key;
+    flight->transfer = (struct transfer){.key = key,
+                                         .sequence = entry->sequence,
+                                         .size = entry->body_size,
+                                         .place = entry->places[TIER_NVME],
+                                         .port = port->port,
+                                         .done = on_read};
+    entry->flight = flight;
+    port->under_way++;
+    return flight;
+}
+
+static struct waiter *
+new_waiter(struct store_port *port, struct store_get *get)
+{
+    struct store *store = port->store;
+    struct waiter *waiter = index_object_new(store->index, sizeof(*waiter));
+
+    if (waiter == NULL)
+        return NULL;
+    memset(waiter, 0, sizeof(*waiter));
+    waiter->home = port;
+    waiter->get = get;
+    waiter->deadline_ns =
+        clock_now_ns() +
+        atomic_load_explicit(&store->read_wait_ns, memory_order_relaxed);
+    get->waiter = waiter;
+    get->tier = TIER_NVME;
+    stand_in_line(port, waiter);
+    port->under_way++;
+    return waiter;
+}
+
+/* With the entry's part locked, so that the read is not at its end. */
+static void
+join(struct flight *flight, struct waiter *waiter)
+{
+    struct store *store = waiter->home->store;
+
+    pthread_mutex_lock(&store->flight_lock);
+    waiter->next = flight->waiters;
+    flight->waiters = waiter;
+    pthread_mutex_unlock(&store->flight_lock);
+}
+
+/* Without a read: it ends here. */
+static void
+give_up(struct waiter *waiter)
+{
+    struct store_port *port = waiter->home;
+
+    leave_line(waiter);
+    index_object_free(port->store->index, waiter, sizeof(*waiter));
+    port->under_way--;
+}
+
+/* The read is this GET's own. */
+static enum progress
+fly(struct store_port *port, struct flight *flight, struct waiter *waiter)
+{
+    struct store_get *get = waiter->get;
+
+    if (tier_get(port->store->tiers[TIER_NVME], &flight->transfer) == PENDING)
+        return PENDING;
+    land(flight, waiter);
+    get->status = waiter->status;
+    get->chunk = waiter->chunk;
+    give_up(waiter);
+    return FINISHED;
+}
+
+enum progress
+store_flight_join(struct store_port *port, struct part *part,
+                  struct entry *entry, struct store_get *get)
+{
+    struct waiter *waiter = new_waiter(port, get);
+    struct flight *flight = entry->flight;
+    bool is_own = flight == NULL;
+
+    if (waiter != NULL && is_own)
+        flight = new_flight(port, entry);
+    if (waiter == NULL || flight == NULL) {
+        index_unlock(part);
+        count(port->counters, COUNTER_reads_no_space, 1);
+        if (waiter != NULL)
+            give_up(waiter);
+        return FINISHED;
+    }
+    join(flight, waiter);
+    index_unlock(part);
+    if (is_own)
+        return fly(port, flight, waiter);
+    count(port->counters, COUNTER_reads_joined, 1);
+    return PENDING;
+}
+
+void
+store_flight_leave(struct entry *entry)
+{
+    if (entry->flight != NULL)
+        entry->flight->entry = NULL;
+    entry->flight = NULL;
+}
+
+void
+store_flight_move(struct entry *entry, struct entry *old)
+{
+    entry->flight = old->flight;
+    old->flight = NULL;
+    if (entry->flight != NULL)
+        entry->flight->entry = entry;
+}
+
+void
+store_get_cancel(struct store_port *port, struct store_get *get)
+{
+    assert(get->waiter == NULL || get->waiter->home == port);
+    (void)port;
+    if (get->waiter != NULL)
+        leave_line(get->waiter);
+}
+
+void
+store_flight_expire(struct store_port *port, uint64_t now_ns)
+{
+    struct waiter *waiter;
+
+    while ((waiter = port->first_waiter) != NULL &&
+           waiter->deadline_ns <= now_ns) {
+        struct store_get *get = waiter->get;
+
+        leave_line(waiter);
+        count(port->counters, COUNTER_reads_late, 1);
+        nvme_report_late(port->store->tiers[TIER_NVME]);
+        get->status = STATUS_MISS;
+        get->done(get);
+    }
+}
+
+uint64_t
+store_flight_deadline_ns(const struct store_port *port)
+{
+    return port->first_waiter == NULL ? 0 : port->first_waiter->deadline_ns;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the body of an entry is: in DRAM, in lower tiers, or in both; and what
+ * a device is told about an entry that was written there.
+ */
+#include "storage/store_state.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+
+bool
+store_is_readable(const struct store *store, const struct entry *entry)
+{
+    return entry_is_in(entry, TIER_DRAM) ||
+           (entry_is_in(entry, TIER_NVME) &&
+            nvme_may_read(store->tiers[TIER_NVME]));
+}
+
+struct chunk *
+store_chunk(const struct entry *entry)
+{
+    if (!entry_is_in(entry, TIER_DRAM))
+        return NULL;
+    return (struct chunk *)(uintptr_t)entry->places[TIER_DRAM].word[0];
+}
+
+void
+store_place_dram(struct store *store, struct part *part, struct entry *entry,
+                 struct chunk *chunk)
+{
+    struct transfer transfer = {.sequence = entry->sequence, .chunk = chunk};
+
+    assert(!entry_is_in(entry, TIER_DRAM));
+    if (tier_put(store->tiers[TIER_DRAM], &transfer) != FINISHED)
+        assert(!"DRAM finishes at once");
+    entry->places[TIER_DRAM] = transfer.place;
+    entry->tiers |= 1u << TIER_DRAM;
+    if (entry->is_linked)
+        part_rank(part, entry, INDEX_WARM);
+    else
+        entry->rank = INDEX_WARM;
+}
+
+void
+store_unplace(struct store *store, struct part *part, struct entry *entry,
+              enum tier_kind tier)
+{
+    assert(entry_is_in(entry, tier));
+    tier_drop(store->tiers[tier], &entry->places[tier], entry->body_size);
+    entry->tiers &= (uint8_t) ~(1u << tier);
+    if (tier == TIER_DRAM && entry->tiers != 0)
+        part_rank(part, entry, INDEX_COLD);
+}
+
+void
+store_take_body(struct entry *entry, struct entry *old)
+{
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++)
+        entry->places[tier] = old->places[tier];
+    entry->tiers = old->tiers;
+    entry->rank = old->rank;
+    entry->sequence = old->sequence;
+    entry->checksum = old->checksum;
+    entry->body_size = old->body_size;
+    entry->is_moving = old->is_moving;
+    entry->is_noted = old->is_noted;
+    entry->was_hit = old->was_hit;
+    store_flight_move(entry, old);
+    old->is_body_moved = true;
+}
+
+uint64_t
+store_unix_ms(uint64_t expires_ns)
+{
+    uint64_t now_ns = clock_now_ns(), now_ms = clock_unix_ms();
+
+    if (expires_ns == 0)
+        return 0;
+    return expires_ns > now_ns ? now_ms + (expires_ns - now_ns) / NS_PER_MS
+                               : now_ms;
+}
+
+uint64_t
+store_expires_ns(uint64_t unix_ms)
+{
+    uint64_t now_ns = clock_now_ns(), now_ms = clock_unix_ms();
+
+    if (unix_ms == 0)
+        return 0;
+    return unix_ms > now_ms ? now_ns + (unix_ms - now_ms) * NS_PER_MS : now_ns;
+}
+
+void
+store_note_gone(struct store *store, struct entry *entry)
+{
+    struct tier *nvme = store->tiers[TIER_NVME];
+    struct nvme_item item = {.kind = NVME_TOMBSTONE,
+                             .key = entry_key(entry),
+                             .sequence = entry->sequence + 1};
+
+    if (entry->is_noted && entry->sequence > nvme_flushed(nvme, entry->space))
+        nvme_note(nvme, &item);
+    entry->is_noted = false;
+}
+
+void
+store_note_change(struct store *store, const struct entry *entry)
+{
+    struct nvme_item item = {.kind = NVME_CHANGE,
+                             .key = entry_key(entry),
+                             .sequence = entry->sequence,
+                             .expires_unix_ms =
+                                 store_unix_ms(entry->expires_ns),
+                             .form = entry->form};
+
+    if (!entry->is_noted)
+        return;
+    item.meta = entry_meta_copy(entry);
+    nvme_note(store->tiers[TIER_NVME], &item);
+}
+
+struct lease_account *
+store_lease_account(const struct store *store, const struct entry *entry)
+{
+    return store->leases[entry->lease_tier];
+}

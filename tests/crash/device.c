@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Raw reads and writes beside the server. */
+#include "tests/crash/device.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PIECE      (1u << 20)
+#define PIECES     64u
+#define MEASURE_NS (NS_PER_SECOND / 2)
+#define PATH_ROOM  4300u
+
+struct path {
+    char text[PATH_ROOM];
+};
+
+static struct path
+join(const char *directory, const char *name)
+{
+    struct path path;
+
+    snprintf(path.text, sizeof(path.text), "%s/%s", directory, name);
+    return path;
+}
+
+static enum status
+fail(const char *what, const char *path)
+{
+    fprintf(stderr, "crash: %s %s: %s\n", what, path, strerror(errno));
+    return STATUS_IO;
+}
+
+/* Not in a cache: with O_DIRECT, or else each piece on the disk at once. */
+static uint64_t
+write_for_a_while(int fd, const void *piece, bool is_direct)
+{
+    uint64_t start_ns = clock_now_ns(), now_ns = start_ns, bytes = 0;
+
+    while (now_ns - start_ns < MEASURE_NS) {
+        off_t offset = (off_t)(bytes % (PIECES * (uint64_t)PIECE));
+
+        if (pwrite(fd, piece, PIECE, offset) != (ssize_t)PIECE ||
+            (!is_direct && fdatasync(fd) != 0))
+            return 0;
+        bytes += PIECE;
+        now_ns = clock_now_ns();
+    }
+    return (uint64_t)((double)bytes * (double)NS_PER_SECOND /
+                      (double)(now_ns - start_ns));
+}
+
+uint64_t
+device_rate(const char *directory)
+{
+    struct path path = join(directory, "rate");
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
+    int fd = open(path.text, flags | O_DIRECT, 0600);
+    bool is_direct = fd >= 0;
+    void *piece = aligned_alloc(4096, PIECE);
+    uint64_t rate = 0;
+
+    if (fd < 0)
+        fd = open(path.text, flags, 0600);
+    if (fd >= 0 && piece != NULL) {
+        memset(piece, 0x5a, PIECE);
+        rate = write_for_a_while(fd, piece, is_direct);
+    }
+    free(piece);
+    if (fd >= 0)
+        close(fd);
+    unlink(path.text);
+    return rate;
+}
+
+static enum status
+copy(int from, int to)
+{
+    for (;;) {
+        ssize_t n = copy_file_range(from, NULL, to, NULL, 1u << 30, 0);
+
+        if (n == 0)
+            return STATUS_OK;
+        if (n < 0 && errno != EINTR)
+            return STATUS_IO;
+    }
+}
+
+enum status
+device_copy(const char *directory, const char *from, const char *to)
+{
+    struct path source = join(directory, from), target = join(directory, to);
+    int in = open(source.text, O_RDONLY | O_CLOEXEC);
+    int out = open(target.text, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    enum status status = STATUS_IO;
+
+    if (in >= 0 && out >= 0)
+        status = copy(in, out);
+    if (status != STATUS_OK)
+        status = fail("can not copy to", target.text);
+    if (in >= 0)
+        close(in);
+    if (out >= 0)
+        close(out);
+    return status;
+}
+
+static enum status
+zero(int fd)
+{
+    struct stat seen;
+    off_t half;
+
+    if (fstat(fd, &seen) != 0)
+        return STATUS_IO;
+    half = seen.st_size / 2;
+    if (ftruncate(fd, half) != 0 || ftruncate(fd, seen.st_size) != 0)
+        return STATUS_IO;
+    return STATUS_OK;
+}
+
+enum status
+device_wipe(const char *directory, const char *name)
+{
+    struct path path = join(directory, name);
+    int fd = open(path.text, O_RDWR | O_CLOEXEC);
+    enum status status = fd < 0 ? STATUS_IO : zero(fd);
+
+    if (status != STATUS_OK)
+        status = fail("can not wipe", path.text);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}

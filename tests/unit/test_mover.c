@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is written to NVMe, what is skipped, and how space comes back. */
+#include "tests/lib/store_nvme.h"
+
+TestSuite(mover, .init = set_up, .fini = tear_down, .timeout = 60);
+
+Test(mover, space_comes_back_and_the_newest_stay)
+{
+    for (unsigned i = 0; i < 3000; i++)
+        put(i, i);
+    settle();
+    cr_assert_gt(counter_read(&mover_counters, COUNTER_reclaimed), 1000);
+    cr_assert_eq(check(0, 0), STATUS_MISS);
+    for (unsigned i = 2500; i < 3000; i++)
+        cr_assert_eq(check(i, i), STATUS_OK, "of %u", i);
+    again();
+    for (unsigned i = 2500; i < 3000; i++)
+        cr_assert_eq(check(i, i), STATUS_OK, "of %u", i);
+    cr_assert_eq(check(0, 0), STATUS_MISS);
+}
+
+Test(mover, what_is_hit_outlives_its_segment)
+{
+    for (unsigned i = 0; i < 20; i++)
+        put(i, i);
+    settle();
+    for (unsigned i = 1000; i < 4000; i++) {
+        put(i, i);
+        if (i % 50 == 0)
+            for (unsigned k = 0; k < 20; k++)
+                cr_assert_eq(check(k, k), STATUS_OK, "of %u at %u", k, i);
+    }
+    settle();
+    cr_assert_gt(counter_read(&mover_counters, COUNTER_writes_kept), 0);
+    cr_assert_geq(counter_read(&mover_counters, COUNTER_write_bytes_kept),
+                  SIZE);
+}
+
+Test(mover, a_leased_key_outlives_its_segment)
+{
+    struct store_name name;
+
+    stop();
+    limits.lease_ns = 60 * NS_PER_SECOND;
+    start();
+    put(1, 1);
+    settle();
+    name = name_of(1);
+    cr_assert_eq(store_exists(port, &name), STATUS_OK);
+    for (unsigned i = 1000; i < 4000; i++)
+        put(i, i);
+    settle();
+    cr_assert_eq(check(1, 1), STATUS_OK);
+}
+
+Test(mover, only_what_is_asked_for_again_is_written)
+{
+    stop();
+    limits.nvme.write = STORE_WRITE_REUSED;
+    start();
+    for (unsigned i = 0; i < 50; i++)
+        put(i, i);
+    for (unsigned i = 0; i < 10; i++)
+        cr_assert_eq(check(i, i), STATUS_OK);
+    settle();
+    cr_assert_eq(usage().nvme_chunks, 10);
+}
+
+/* Until the mover has made DRAM free. */
+static void
+await_room(void)
+{
+    uint64_t end_ns = clock_now_ns() + 20 * NS_PER_SECOND;
+
+    while (usage().dram_used > usage().dram_size - 4 * SIZE &&
+           clock_now_ns() < end_ns)
+        usleep(1000);
+}
+
+Test(mover, what_leaves_dram_is_written_first)
+{
+    stop();
+    limits.nvme.write = STORE_WRITE_EVICTED;
+    start();
+    for (unsigned i = 0; i < 400; i++) {
+        await_room();
+        put(i, i);
+    }
+    settle();
+    cr_assert_gt(usage().nvme_chunks, 200);
+    cr_assert_lt(usage().nvme_chunks, 380);
+    for (unsigned i = 0; i < 400; i++) {
+        await_room();
+        cr_assert_eq(check(i, i), STATUS_OK, "of %u", i);
+    }
+}
+
+Test(mover, what_the_queue_has_no_room_for_is_skipped)
+{
+    struct store_terms terms = {.form = FORM_LM};
+
+    stop();
+    limits.nvme.queue = 1u << 20;
+    limits.nvme.write_max = 1u << 20;
+    start();
+    for (unsigned i = 0; i < 100; i++) {
+        struct key key = key_numbered(&text, KEY_OBJECT, i);
+
+        cr_assert_eq(value_store(port, &key, SIZE, i, &terms), STATUS_OK);
+        cr_assert_leq(usage().nvme_queue_bytes, 1u << 20);
+    }
+    stop();
+    cr_assert_gt(counter_read(&mover_counters, COUNTER_writes_skipped), 30);
+    cr_assert_eq(counter_read(&mover_counters, COUNTER_write_bytes_skipped),
+                 counter_read(&mover_counters, COUNTER_writes_skipped) * SIZE);
+    start();
+    cr_assert_gt(usage().entries, 10);
+    cr_assert_lt(usage().entries, 60);
+}
+
+Test(mover, an_index_that_is_too_small_keeps_the_newest)
+{
+    for (unsigned i = 0; i < 800; i++)
+        put(i, i);
+    settle();
+    stop();
+    limits.index_memory = 64u << 10;
+    start();
+    cr_assert_gt(usage().entries, 50);
+    cr_assert_lt(usage().entries, 400);
+    cr_assert_eq(check(799, 799), STATUS_OK);
+    cr_assert_eq(check(0, 0), STATUS_MISS);
+}
+
+Test(mover, a_value_overwritten_while_it_waits_is_not_written)
+{
+    stop();
+    limits.nvme.write_max = 1;
+    start();
+    put(1, 1);
+    put(2, 2);
+    put(2, 22);
+    atomic_thread_fence(memory_order_seq_cst);
+    limits.nvme.write_max = 0;
+    store_set_limits(store, &limits);
+    settle();
+    cr_assert_eq(counter_read(&mover_counters, COUNTER_writes_void), 1);
+    cr_assert_eq(counter_read(&mover_counters, COUNTER_writes_put), 2);
+    again();
+    cr_assert_eq(check(2, 22), STATUS_OK);
+}
+
+Test(mover, a_value_that_fits_no_segment_stays_in_dram)
+{
+    struct key key = key_numbered(&text, KEY_OBJECT, 1);
+    struct store_terms terms = {.form = FORM_LM};
+    struct store_name name = name_body(&key);
+
+    stop();
+    tear_down_file();
+    limits.nvme.device.size = 8u << 20;
+    start();
+    cr_assert_eq(value_store(port, &key, 2u << 20, 1, &terms), STATUS_OK);
+    settle();
+    cr_assert_eq(counter_read(&mover_counters, COUNTER_writes_too_big), 1);
+    cr_assert_eq(value_check(port, &name, 1), STATUS_OK);
+}
