@@ -56,17 +56,11 @@ new_entry(struct recovery *recovery, const struct tier_found *found)
     entry->rank = INDEX_COLD;
     entry->sequence = found->sequence;
     entry->form = found->form;
+    /* Also where that is past: a change may follow that says otherwise. */
     entry->expires_ns = store_expires_ns(found->expires_unix_ms);
     entry->is_noted = true;
     entry_set_meta(entry, found->meta->bytes, found->meta->size);
     return entry;
-}
-
-static bool
-is_past(const struct tier_found *found)
-{
-    return found->expires_unix_ms != 0 &&
-           found->expires_unix_ms <= clock_unix_ms();
 }
 
 /* With the part locked: `entry`, which has its places, instead of `old`. */
@@ -83,12 +77,12 @@ static void
 on_value(struct recovery *recovery, const struct tier_found *found)
 {
     struct store *store = recovery->port->store;
-    struct entry *entry = is_past(found) ? NULL : new_entry(recovery, found);
+    struct entry *entry = new_entry(recovery, found);
     struct part *part = index_lock(store->index, found->key.hash);
     struct entry *old = part_find(part, &found->key);
 
     if (entry == NULL || (old != NULL && old->sequence > found->sequence)) {
-        /* An expired one still hides what was there before it. */
+        /* What it replaced is not there any more either. */
         if (entry == NULL && old != NULL && old->sequence <= found->sequence)
             forget(recovery->port, part, old);
         tier_drop(store->tiers[TIER_NVME], &found->place, found->size);
@@ -115,10 +109,8 @@ on_change(struct recovery *recovery, const struct tier_found *found)
     if (old == NULL || old->sequence != found->sequence) {
         if (entry != NULL)
             entry_free(index, entry);
-    } else if (entry == NULL || is_past(found)) {
+    } else if (entry == NULL) {
         forget(recovery->port, part, old);
-        if (entry != NULL)
-            entry_free(index, entry);
     } else {
         store_take_body(entry, old);
         take_over(recovery, part, entry, old);
