@@ -4,17 +4,16 @@
 noinst_LIBRARIES += libserver.a
 libserver_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 libserver_a_SOURCES = \
+	server/daemon.c \
 	server/net/address.c \
 	server/net/buffers.c \
 	server/net/connection.c \
+	server/net/fetch.c \
+	server/net/group.c \
 	server/net/input.c \
-	server/net/listener.c \
 	server/net/outbox.c \
 	server/net/roster.c \
-	server/net/turn.c \
-	server/net/turn_body.c \
 	server/net/watch.c \
-	server/net/worker.c \
 	server/observe/http.c \
 	server/observe/info.c \
 	server/observe/metrics.c \
@@ -32,7 +31,12 @@ libserver_a_SOURCES = \
 	server/request/resp_server.c \
 	server/request/resp_session.c \
 	server/request/resp_space.c \
-	server/server.c
+	server/server.c \
+	server/worker/deadline.c \
+	server/worker/listener.c \
+	server/worker/turn.c \
+	server/worker/turn_body.c \
+	server/worker/worker.c
 
 server_libs = libserver.a $(storage_libs) $(base_libs) $(proto_libs) $(LIBEVENT_LIBS)
 

@@ -2,6 +2,7 @@
 /* prefixcached: the command line, the configuration, and a server's life. */
 #include "base/log.h"
 #include "base/options.h"
+#include "server/daemon.h"
 #include "server/server.h"
 
 #include <argp.h>
@@ -127,22 +128,23 @@ reload(struct server *server)
 static int
 serve(const struct options *options)
 {
-    struct server *server;
+    struct daemon *daemon;
     char why[512] = "out of memory";
 
     /* Writing to a closed connection is an error to handle, not to die of. */
     signal(SIGPIPE, SIG_IGN);
     /* Few arenas: what little is on the heap should go back to the system. */
     mallopt(M_ARENA_MAX, 2);
-    if (server_open(options, &server, why, sizeof(why)) != STATUS_OK) {
+    if (daemon_open(options, &daemon, why, sizeof(why)) != STATUS_OK) {
         log_event(LOG_ERROR, "can not start", "%s", why);
         return EXIT_RUNTIME;
     }
     log_event(LOG_INFO, "serving", "data=%s http=%s workers=%u dram_size=%llu",
-              server_data_address(server), server_http_address(server),
-              server->worker_count, (unsigned long long)options->dram_size);
-    server_run(server, reload);
-    server_close(&server);
+              daemon->server->data_address, daemon->server->http_address,
+              daemon->server->worker_count,
+              (unsigned long long)options->dram_size);
+    daemon_run(daemon, reload);
+    daemon_close(&daemon);
     log_event(LOG_INFO, "stopped", "after a drain");
     return EXIT_SUCCESS;
 }

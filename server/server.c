@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Putting the parts together, in the order they need each other, and taking
- * them apart again. */
+/* Options become limits, and counters become sums. */
 #include "server/server.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/net/listener.h"
-#include "server/net/worker.h"
-#include "server/observe/http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,21 +105,6 @@ server_reload(struct server *server, const struct options *options)
 }
 
 static enum status
-open_workers(struct server *server)
-{
-    server->workers = calloc(server->worker_count, sizeof(*server->workers));
-    if (server->workers == NULL)
-        return STATUS_NO_SPACE;
-    for (unsigned i = 0; i < server->worker_count; i++) {
-        enum status status = worker_open(server, i, &server->workers[i]);
-
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
-}
-
-static enum status
 open_counters(struct server *server)
 {
     size_t size;
@@ -139,48 +120,24 @@ open_counters(struct server *server)
 }
 
 static enum status
-open_store(struct server *server, struct store_limits *limits, char *why,
-           size_t room)
+open_store(struct server *server, char *why, size_t room)
 {
+    struct store_limits limits = store_limits_of(&server->options);
     enum status status;
 
-    limits->mover_counters = server->counters + server->worker_count + 2;
-    status = store_open(limits, &server->store);
+    limits.mover_counters = server->counters + server->worker_count + 2;
+    status = store_open(&limits, &server->store);
     if (status == STATUS_NO_SPACE)
         snprintf(why, room,
                  "can not map dram.size=%llu and limits.index_memory=%llu "
                  "bytes; expected sizes this machine has",
-                 (unsigned long long)limits->dram_size,
-                 (unsigned long long)limits->index_memory);
+                 (unsigned long long)limits.dram_size,
+                 (unsigned long long)limits.index_memory);
     else if (status != STATUS_OK)
         snprintf(why, room,
-                 "can not use nvme.path=%s: %s; the line before "
-                 "this one says why",
-                 limits->nvme.device.path, status_text(status));
-    return status;
-}
-
-static enum status
-open_parts(struct server *server, char *why, size_t room)
-{
-    const struct options *options = &server->options;
-    struct store_limits limits = store_limits_of(options);
-    struct counters *counters;
-    enum status status;
-
-    snprintf(why, room, "out of memory or descriptors at start");
-    status = open_counters(server);
-    if (status == STATUS_OK)
-        status = open_store(server, &limits, why, room);
-    if (status != STATUS_OK)
-        return status;
-    server_reload(server, options);
-    status = open_workers(server);
-    counters = server->counters + server->worker_count;
-    if (status == STATUS_OK)
-        status = listener_open(server, counters, &server->listener, why, room);
-    if (status == STATUS_OK)
-        status = http_open(server, counters + 1, &server->http, why, room);
+                 "can not use nvme.path=%s: %s; the line before this one says "
+                 "why",
+                 limits.nvme.device.path, status_text(status));
     return status;
 }
 
@@ -197,34 +154,16 @@ server_open(const struct options *options, struct server **out, char *why,
     server->started_ns = clock_now_ns();
     server->started_unix_ms = clock_unix_ms();
     roster_open(&server->roster);
-    status = open_parts(server, why, room);
-    if (status != STATUS_OK)
+    snprintf(why, room, "out of memory or descriptors at start");
+    status = open_counters(server);
+    if (status == STATUS_OK)
+        status = open_store(server, why, room);
+    if (status == STATUS_OK)
+        server_reload(server, options);
+    else
         server_close(&server);
     *out = server;
     return status;
-}
-
-void
-server_run(struct server *server, void (*reload)(struct server *))
-{
-    unsigned started = 0;
-    enum status status = http_start(server->http);
-
-    while (status == STATUS_OK && started < server->worker_count) {
-        status = worker_start(server->workers[started]);
-        started += status == STATUS_OK;
-    }
-    if (status == STATUS_OK) {
-        printf("prefixcached ready data=%s http=%s\n",
-               server_data_address(server), server_http_address(server));
-        fflush(stdout);
-        listener_run(server->listener, reload);
-    } else {
-        log_event(LOG_ERROR, "can not start threads", "%s",
-                  status_text(status));
-    }
-    while (started > 0)
-        worker_stop(server->workers[--started]);
 }
 
 void
@@ -235,28 +174,10 @@ server_close(struct server **server_in)
     if (server == NULL)
         return;
     *server_in = NULL;
-    http_close(&server->http);
-    listener_close(&server->listener);
-    for (unsigned i = 0; server->workers != NULL && i < server->worker_count;
-         i++)
-        worker_close(&server->workers[i]);
-    free(server->workers);
     store_close(&server->store);
     roster_close(&server->roster);
     free(server->counters);
     free(server);
-}
-
-const char *
-server_data_address(const struct server *server)
-{
-    return listener_address(server->listener);
-}
-
-const char *
-server_http_address(const struct server *server)
-{
-    return http_address(server->http);
 }
 
 uint64_t
@@ -278,9 +199,5 @@ server_connections(struct server *server)
 uint64_t
 server_pinned_bytes(const struct server *server)
 {
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < server->worker_count; i++)
-        sum += worker_pinned_bytes(server->workers[i]);
-    return sum;
+    return atomic_load_explicit(&server->pinned_bytes, memory_order_relaxed);
 }

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The running server: what its threads share, and its life from configuration
- * to exit.  The main thread owns it.
- *
- *   state      /readyz   by
- *   SERVING    200       server_open()
- *   DRAINING   503       server_drain(): nothing new is accepted, what is
- *                        under way is answered, then connections close
+ * What all threads of the server share.  Its threads, and its life from the
+ * configuration to the exit, are the daemon's (daemon.h).
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
@@ -23,8 +18,6 @@
 
 #define SERVER_VERSION PACKAGE_VERSION
 
-struct http;
-struct listener;
 struct worker;
 
 /* What connections are held to; SIGHUP may change it while they are open. */
@@ -40,34 +33,29 @@ struct server {
     struct store *store;
     struct roster roster;
     struct buffer_account head_memory;
-    _Atomic bool is_draining;
+    _Atomic bool is_draining; /* nothing new is accepted, what is under way is
+                                 answered, then connections close */
+    _Atomic uint64_t pinned_bytes; /* kept up by each worker's tick */
     uint64_t started_ns, started_unix_ms;
 
-    unsigned worker_count;
-    struct worker **workers;
     unsigned counters_count; /* a set for each worker, the listener, HTTP,
                                 the mover */
     struct counters *counters;
 
-    struct listener *listener;
-    struct http *http;
+    /* The daemon's, set before any thread starts. */
+    unsigned worker_count;
+    struct worker **workers;
+    const char *data_address, *http_address; /* host:port, as bound */
 };
 
-/* Opens all of it.  On failure why[room] says what, where and what was
- * expected. */
+/* Main thread: the store, the counters, the limits; no workers yet.  On failure
+ * why[room] says what, where and what was expected. */
 enum status server_open(const struct options *, struct server **out, char *why,
                         size_t room) MUST_USE;
-/* Serves until SIGTERM or SIGINT, then drains.  reload() is called on SIGHUP,
- * on the main thread. */
-void server_run(struct server *, void (*reload)(struct server *));
 void server_close(struct server **);
 
-/* Takes over the options that may change. */
+/* Takes over the options that may change.  Main thread. */
 void server_reload(struct server *, const struct options *);
-
-/* host:port the data and the HTTP port are bound to. */
-const char *server_data_address(const struct server *);
-const char *server_http_address(const struct server *);
 
 /* The sum over all threads.  Any thread. */
 uint64_t server_count(const struct server *, enum counter_id);

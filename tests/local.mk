@@ -15,6 +15,8 @@ unit_programs = \
 	tests/unit/test_extent \
 	tests/unit/test_glob \
 	tests/unit/test_index \
+	tests/unit/test_late_gets \
+	tests/unit/test_late_limits \
 	tests/unit/test_lease \
 	tests/unit/test_log \
 	tests/unit/test_mover \
@@ -109,6 +111,10 @@ endif
 AM_CPPFLAGS += $(CRITERION_CFLAGS)
 test_programs = $(criterion_programs) $(race_programs) $(fuzz_programs)
 check_PROGRAMS += $(test_programs) $(tool_programs)
+# A store that answers late stands before the real one (tests/lib/late_store.h).
+late_ldflags = $(AM_LDFLAGS) -Wl,--wrap=store_get_start,--wrap=store_get_cancel,--wrap=store_flush_start,--wrap=store_flush_cancel,--wrap=store_port_submit
+tests_unit_test_late_gets_LDFLAGS = $(late_ldflags)
+tests_unit_test_late_limits_LDFLAGS = $(late_ldflags)
 LDADD = $(test_main) $(bench_libs) $(server_libs)
 $(criterion_programs): test_main = $(CRITERION_LIBS)
 $(fuzz_programs): test_main = $(fuzz_main)

@@ -12,7 +12,8 @@
  *   DRAIN      a value nobody keeps      MORE
  *   MORE       what stands behind it     BODY, DRAIN, RUNNING, HEAD
  *   RUNNING    (not read: a reply of     HEAD
- *              many parts is being sent)
+ *              many parts is being sent,
+ *              or storage has to answer)
  *   CLOSING    (not read: the last       closed
  *              reply is being sent)
  *
@@ -24,6 +25,7 @@
 
 #include "base/counters.h"
 #include "proto/protocol.h"
+#include "server/net/fetch.h"
 #include "server/net/input.h"
 #include "server/net/outbox.h"
 #include "server/net/roster.h"
@@ -32,9 +34,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct group;
 struct server;
 struct watch;
-struct worker;
 
 enum phase {
     PHASE_HEAD,
@@ -50,29 +52,38 @@ enum phase {
  * or RUNNING; later only its counts and its command hold. */
 struct request {
     struct request_head head;
+    struct fetch_list fetches;
+    struct store_flush flush;
+    bool has_flush;  /* flush was started and has not ended */
+    bool is_waiting; /* for fetches or flush; connection_wake() ends
+                                  it */
     struct store_put put;
-    bool has_put;              /* put was started and has not ended */
-    enum status refusal;       /* why the body is being drained, or OK */
-    uint64_t refused_size;     /* of that body, or of a key that is too long */
-    struct chunk_meta meta;    /* lm PUT */
-    const char *complaint;     /* BAD_REQUEST: the error to answer with */
-    uint32_t step;             /* of a request of many parts; 0 at first */
-    struct argument_walk walk; /* RUNNING: the arguments still to answer */
-    int64_t tally;             /* EXISTS, DEL: what was counted so far */
-    uint64_t cursor;           /* FLUSHALL: how far it has come */
-    int64_t lifetime;          /* SETEX, PSETEX: the argument before the body */
-    uint8_t half, form;        /* RESP: what the PUT's name is (resp_put.c) */
+    bool has_put;               /* put was started and has not ended */
+    enum status refusal;        /* why the body is being drained, or OK */
+    uint64_t refused_size;      /* of that body, or of a key that is too long */
+    struct chunk_meta meta;     /* lm PUT */
+    const char *complaint;      /* BAD_REQUEST: the error to answer with */
+    uint32_t step;              /* of a request of many parts; 0 at first */
+    struct argument_walk walk;  /* RUNNING: the arguments still to answer */
+    struct argument_walk ahead; /* MGET: the arguments still to read ahead */
+    uint32_t ahead_step;        /* of the first of them; 0: not reading ahead */
+    int64_t tally;              /* EXISTS, DEL: what was counted so far */
+    uint64_t cursor;            /* FLUSHALL: how far it has come */
+    int64_t lifetime;   /* SETEX, PSETEX: the argument before the body */
+    uint8_t half, form; /* RESP: what the PUT's name is (resp_put.c) */
 };
+
+#define CONNECTION_MAGIC 0x636f6e6eu
 
 struct connection {
     unsigned magic;
     int fd;
-    struct worker *worker;
-    struct server *server;
+    struct group *group;       /* the worker's */
+    struct server *server;     /* for those above net/ */
     struct counters *counters; /* the worker's */
     struct store_port *port;   /* the worker's */
     struct watch *watch;
-    struct connection *previous, *next; /* the worker's list */
+    struct connection *previous, *next; /* the group's list */
     struct roster_row row;
 
     const struct protocol *protocol; /* NULL until the first byte */
@@ -80,7 +91,7 @@ struct connection {
     uint8_t space; /* SELECT n */
     enum phase phase;
     bool may_read;     /* the socket may have more to give this turn */
-    bool is_finishing; /* connection_finish() was called */
+    bool is_finishing; /* turn_finish() was called */
     bool is_in_turn;   /* a turn is on the stack: done() only takes notes */
     enum counter_id end_reason; /* of a close that was asked for */
     uint32_t head_expected; /* bytes to ask for of a head; 0: all there are */
@@ -102,18 +113,18 @@ struct connection {
 };
 
 /* Takes the descriptor over, also on failure (then it is closed). */
-enum status connection_open(struct worker *, int fd, const char *peer) MUST_USE;
+enum status connection_open(struct group *, int fd, const char *peer) MUST_USE;
 /* Frees everything; why is the counter of the reason. */
 void connection_close(struct connection *, enum counter_id why);
 
-/* Checks its deadlines; may close it. */
-void connection_check(struct connection *, uint64_t now_ns);
+/* What its request has waited for is there: its turn comes soon. */
+void connection_wake(struct connection *);
+
+/* limits.head_memory is used up: closes the connection, but not `spared`, that
+ * has kept a buffer longest without getting on.  False: there is none. */
+bool connection_shed(struct group *, const struct connection *spared);
+
 /* Nothing of a request is under way and all is sent. */
 bool connection_is_idle(const struct connection *);
-/* Since when it keeps a buffer for a head that is not whole, for output that
- * is not read or for what waits behind that; 0: it does not. */
-uint64_t connection_kept_since_ns(const struct connection *);
-/* The server drains: close once what has arrived has been answered. */
-void connection_finish(struct connection *);
 
 #endif

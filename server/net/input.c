@@ -111,6 +111,25 @@ input_settle(struct input *input, struct buffers *buffers)
     input->end = size;
 }
 
+const uint8_t *
+input_settle_head(struct input *input, struct buffers *buffers,
+                  const uint8_t *head)
+{
+    uint32_t at;
+
+    if (input->buffer == NULL)
+        return head;
+    assert(head >= input->buffer && head <= input->buffer + input->begin);
+    at = (uint32_t)(head - input->buffer);
+    if (input->end - at > INPUT_STASH)
+        return head;
+    memcpy(input->stash, head, input->end - at);
+    free_buffer(input, buffers);
+    input->begin -= at;
+    input->end -= at;
+    return input->stash;
+}
+
 void
 input_drop(struct input *input, struct buffers *buffers)
 {

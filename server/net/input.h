@@ -39,6 +39,10 @@ void input_added(struct input *, uint32_t n);
 /* Gives the buffer back where the rest is nothing or fits the stash.  Moves
  * bytes: only between requests. */
 void input_settle(struct input *, struct buffers *);
+/* The same between turns of one request: keeps also what was consumed from
+ * `head` on, and returns where that is now. */
+const uint8_t *input_settle_head(struct input *, struct buffers *,
+                                 const uint8_t *head);
 void input_drop(struct input *, struct buffers *);
 
 #endif

@@ -17,12 +17,25 @@ struct watch {
     void *arg;
 };
 
+static void
+on_after(evutil_socket_t fd, short what, void *arg)
+{
+    struct watch_group *group = arg;
+
+    (void)fd;
+    (void)what;
+    group->after(group->after_arg);
+}
+
 enum status
-watch_group_open(struct watch_group *group)
+watch_group_open(struct watch_group *group, watch_after_fn *after,
+                 void *after_arg)
 {
     struct event_config *config = event_config_new();
 
     group->short_run = 0;
+    group->after = after;
+    group->after_arg = after_arg;
     if (config == NULL)
         return STATUS_NO_SPACE;
     /* No other thread touches a worker's base: no locks.  No change list: it
@@ -35,28 +48,51 @@ watch_group_open(struct watch_group *group)
     if (group->base == NULL ||
         event_base_priority_init(group->base, WATCH_PRIORITIES) != 0)
         return STATUS_NO_SPACE;
+    group->after_event = event_new(group->base, -1, 0, on_after, group);
+    if (group->after_event == NULL)
+        return STATUS_NO_SPACE;
+    event_priority_set(group->after_event, WATCH_SHORT);
     return STATUS_OK;
 }
 
 void
 watch_group_close(struct watch_group *group)
 {
+    if (group->after_event != NULL)
+        event_free(group->after_event);
+    group->after_event = NULL;
     if (group->base != NULL)
         event_base_free(group->base);
     group->base = NULL;
+}
+
+void
+watch_group_follow(struct watch_group *group)
+{
+    /* Goes to the end of those that are due now; no system call. */
+    event_active(group->after_event, EV_TIMEOUT, 0);
 }
 
 static void
 on_watch(evutil_socket_t fd, short what, void *arg)
 {
     struct watch *watch = arg;
+    struct watch_group *group = watch->group;
+    bool is_alone = (what & EV_WRITE) != 0 ||
+                    event_get_priority(&watch->read) == WATCH_BULK;
 
     (void)fd;
     if ((what & EV_READ) != 0 && !watch->is_bulk)
-        watch->group->short_run++;
+        group->short_run++;
     else
-        watch->group->short_run = 0;
+        group->short_run = 0;
+    /* May free the watch. */
     watch->ready(watch->arg, (what & EV_READ) != 0, (what & EV_WRITE) != 0);
+    /* An event of its own would be a round of the loop of its own. */
+    if (is_alone)
+        group->after(group->after_arg);
+    else
+        watch_group_follow(group);
 }
 
 struct watch *
@@ -104,6 +140,12 @@ watch_want(struct watch *watch, bool read, bool write)
 }
 
 void
+watch_wake(struct watch *watch)
+{
+    event_active(&watch->write, EV_WRITE, 0);
+}
+
+void
 watch_set_bulk(struct watch *watch, bool is_bulk)
 {
     /* A flood of short requests stands in line with bulk, or bulk would wait
@@ -120,7 +162,9 @@ watch_free(struct watch **watch)
 {
     if (*watch == NULL)
         return;
-    watch_want(*watch, false, false);
+    /* Also where nothing is wanted: it may have been woken. */
+    event_del(&(*watch)->read);
+    event_del(&(*watch)->write);
     free(*watch);
     *watch = NULL;
 }

@@ -20,7 +20,7 @@ write_server(struct server *server, FILE *file)
     fprintf(file, "prefixcache_version:%s\r\nprocess_id:%d\r\n", SERVER_VERSION,
             (int)getpid());
     fprintf(file, "data_address:%s\r\nhttp_address:%s\r\n",
-            server_data_address(server), server_http_address(server));
+            server->data_address, server->http_address);
     fprintf(file, "workers:%u\r\nuptime_in_seconds:%llu\r\nstate:%s\r\n",
             server->worker_count,
             (number)((clock_now_ns() - server->started_ns) / NS_PER_SECOND),

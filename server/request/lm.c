@@ -88,7 +88,9 @@ run_get(struct connection *connection, const struct key *key)
     struct chunk *chunk;
     enum run run;
 
-    if (request_get(connection, &name, &get) != STATUS_OK) {
+    if (request_get(connection, 0, &name, &get) == PENDING)
+        return RUN_WAIT;
+    if (get.status != STATUS_OK) {
         count(connection->counters, COUNTER_get_misses, 1);
         return reply(connection, &head);
     }

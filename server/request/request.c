@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "proto/resp.h"
-#include "server/net/worker.h"
+#include "server/net/group.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -61,9 +61,11 @@ request_begin(struct connection *connection)
 {
     struct request *request = &connection->request;
 
-    assert(!request->has_put);
+    assert(!request->has_put && !request->has_flush && !request->is_waiting);
     request->refusal = STATUS_OK;
     request->step = 0;
+    request->ahead_step = 0;
+    request->walk = request->ahead = (struct argument_walk){NULL, NULL, 0};
     request->tally = 0;
     request->cursor = 0;
     if (is_lm(connection))
@@ -92,21 +94,26 @@ request_lose(struct connection *connection, const struct key *key,
 enum run
 request_run(struct connection *connection)
 {
-    return is_lm(connection) ? lm_run(connection) : resp_run(connection);
+    enum run run =
+        is_lm(connection) ? lm_run(connection) : resp_run(connection);
+
+    if (run == RUN_DONE || run == RUN_CLOSE)
+        fetch_forget(&connection->request.fetches, FETCH_ALL);
+    return run;
 }
 
 enum status
 request_text(struct connection *connection, size_t n, struct cursor *out)
 {
     struct outbox *outbox = &connection->outbox;
-    struct worker *worker = connection->worker;
+    struct group *group = connection->group;
     bool is_first = outbox->text == NULL && n <= BUFFER_SIZE;
     enum status status;
 
     do
-        status = outbox_reserve(outbox, worker_buffers(worker), n, out);
+        status = outbox_reserve(outbox, &group->buffers, n, out);
     while (status == STATUS_NO_SPACE && is_first &&
-           worker_shed(worker, connection));
+           connection_shed(group, connection));
     if (status != STATUS_OK) {
         connection->phase = PHASE_CLOSING;
         connection->end_reason = COUNTER_closed_limit;
@@ -140,14 +147,16 @@ request_refuse(struct connection *connection, const char *why)
     connection->end_reason = COUNTER_closed_broken;
 }
 
-enum status
-request_get(struct connection *connection, const struct store_name *name,
-            struct store_get *get)
+enum progress
+request_get(struct connection *connection, uint32_t number,
+            const struct store_name *name, struct store_get *get)
 {
-    /* The tiers there are so far finish at once. */
-    if (store_get_start(connection->port, get, name) != FINISHED)
-        assert(!"DRAM finishes at once");
-    return get->status;
+    struct request *request = &connection->request;
+    enum progress progress = fetch_get(&request->fetches, number, name, get);
+
+    if (progress == PENDING)
+        request->is_waiting = true;
+    return progress;
 }
 
 void

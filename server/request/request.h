@@ -12,6 +12,8 @@
 enum run {
     RUN_DONE,  /* the reply, if any, is in the outbox */
     RUN_AGAIN, /* a part of it is: call again once that has been sent */
+    RUN_WAIT,  /* storage has to answer first: call again when is_waiting is
+                  over.  What comes before the question is done again then */
     RUN_CLOSE  /* as DONE, and the connection closes behind it */
 };
 
@@ -39,10 +41,13 @@ enum status request_text(struct connection *, size_t n,
                          struct cursor *out) MUST_USE;
 void request_text_done(struct connection *, const struct cursor *);
 
-/* Looks a value up; who answers counts.  On OK get->chunk is a
- * reference of the caller's (NULL: metadata only). */
-enum status request_get(struct connection *, const struct store_name *,
-                        struct store_get *get) MUST_USE;
+/* Looks a value up; who answers counts.  number: which of the request's GETs
+ * this is, the same each time it is run.  FINISHED: get->status says; on OK
+ * get->chunk is a reference of the caller's (NULL: metadata only).  PENDING: the
+ * request waits, the caller answers RUN_WAIT. */
+enum progress request_get(struct connection *, uint32_t number,
+                          const struct store_name *,
+                          struct store_get *get) MUST_USE;
 /* Counts what an EXISTS of one key has found. */
 void request_count_exists(struct connection *, enum status);
 

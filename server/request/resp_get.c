@@ -3,21 +3,31 @@
 #include "server/request/answer.h"
 #include "server/request/resp_name.h"
 #include "server/request/resp_request.h"
+#include "server/server.h"
 
+/* An MGET of values that are on a device reads so many at one time; those it
+ * reads ahead have so many bytes in all, and at most this share of the pool. */
+#define READS_AT_ONCE 4u
+#define AHEAD_BYTES   (8u << 20)
+#define AHEAD_SHARE   64u
+
+/* key: which of the command's keys it is. */
 static enum run
-answer_value(struct connection *connection, const struct bytes *argument)
+answer_value(struct connection *connection, uint32_t key,
+             const struct bytes *argument)
 {
     struct store_get get;
     enum store_part part;
 
-    if (resp_find(connection, argument, &get, &part) != STATUS_OK) {
+    if (resp_find(connection, key, argument, &get, &part) == PENDING)
+        return RUN_WAIT;
+    if (get.status != STATUS_OK) {
         count(connection->counters, COUNTER_get_misses, 1);
         return answer_null(connection);
     }
     if (part == PART_BODY) {
         count(connection->counters, COUNTER_get_hits, 1);
-        return answer_body(connection, get.chunk, 0,
-                           get.chunk->size);
+        return answer_body(connection, get.chunk, 0, get.chunk->size);
     }
     /* The metadata half of an object: its bytes will be the hit. */
     chunk_drop(&get.chunk);
@@ -31,11 +41,54 @@ resp_get(struct connection *connection, struct resp_call *call)
 
     if (!argument_next(&call->arguments, &argument))
         return answer_syntax(connection);
-    return answer_value(connection, &argument);
+    return answer_value(connection, 0, &argument);
+}
+
+/* How much more may be read ahead; where replies that nobody reads pin much of
+ * the pool already, nothing. */
+static uint64_t
+ahead_left(struct connection *connection)
+{
+    const struct server *server = connection->server;
+    const struct fetch_list *fetches = &connection->request.fetches;
+    uint64_t most = server->options.dram_size / AHEAD_SHARE;
+    uint64_t begun = fetch_bytes(fetches);
+
+    if (most > AHEAD_BYTES)
+        most = AHEAD_BYTES;
+    if (fetch_count(fetches) >= READS_AT_ONCE || begun >= most ||
+        server_pinned_bytes(server) > server->options.dram_size / 8)
+        return 0;
+    return most - begun;
+}
+
+/* From the first key on that had to be waited for, those behind the present one
+ * are read meanwhile. */
+static void
+read_ahead(struct connection *connection, const struct argument_walk *behind)
+{
+    struct request *request = &connection->request;
+
+    if (request->ahead_step <= request->step) {
+        request->ahead = *behind;
+        request->ahead_step = request->step + 1;
+    }
+    for (unsigned i = 0; i < KEYS_AT_ONCE; i++) {
+        struct argument_walk walk = request->ahead;
+        uint64_t most = ahead_left(connection);
+        struct bytes argument;
+
+        if (most == 0 || !argument_next(&walk, &argument) ||
+            !resp_find_ahead(connection, request->ahead_step, &argument, most))
+            return;
+        request->ahead = walk;
+        request->ahead_step++;
+    }
 }
 
 /* One value after the other: the next is not looked up before the last is on
- * its way, so that a long list pins one body at a time. */
+ * its way, so that a long list pins one body at a time, and what is read
+ * ahead. */
 enum run
 resp_mget(struct connection *connection, struct resp_call *call)
 {
@@ -52,10 +105,21 @@ resp_mget(struct connection *connection, struct resp_call *call)
         request->step = 1;
     }
     for (unsigned i = 0; i < KEYS_AT_ONCE; i++) {
-        if (!argument_next(&request->walk, &argument))
+        struct argument_walk walk = request->walk;
+        enum run run;
+
+        if (!argument_next(&walk, &argument))
             return RUN_DONE;
-        if (answer_value(connection, &argument) == RUN_CLOSE)
+        run = answer_value(connection, request->step, &argument);
+        if (run == RUN_CLOSE)
             return RUN_CLOSE;
+        if (run == RUN_WAIT || request->ahead_step != 0)
+            read_ahead(connection, &walk);
+        if (run == RUN_WAIT)
+            return RUN_WAIT;
+        request->walk = walk;
+        request->step++;
+        fetch_forget(&request->fetches, request->step * RESP_NAMES_MAX);
         if (connection->outbox.body != NULL)
             break;
     }
@@ -93,7 +157,9 @@ resp_getrange(struct connection *connection, struct resp_call *call)
     if (!argument_integer(&first_text, &first) ||
         !argument_integer(&last_text, &last))
         return answer_not_integer(connection);
-    if (resp_find(connection, &argument, &get, &part) != STATUS_OK) {
+    if (resp_find(connection, 0, &argument, &get, &part) == PENDING)
+        return RUN_WAIT;
+    if (get.status != STATUS_OK) {
         count(connection->counters, COUNTER_get_misses, 1);
         return answer_bulk(connection, "", 0);
     }
@@ -102,8 +168,7 @@ resp_getrange(struct connection *connection, struct resp_call *call)
         size = clip(&first, last, get.chunk->size);
         if (size == 0)
             first = 0;
-        return answer_body(connection, get.chunk, (uint32_t)first,
-                           size);
+        return answer_body(connection, get.chunk, (uint32_t)first, size);
     }
     chunk_drop(&get.chunk);
     size = clip(&first, last, get.meta.size);

@@ -45,38 +45,73 @@ resp_names_of(struct connection *connection, const struct bytes *argument,
     return true;
 }
 
-enum status
-resp_find(struct connection *connection, const struct bytes *argument,
-          struct store_get *get, enum store_part *part_out)
+enum progress
+resp_find(struct connection *connection, uint32_t key,
+          const struct bytes *argument, struct store_get *get,
+          enum store_part *part_out)
 {
+    uint32_t number = key * RESP_NAMES_MAX;
     struct resp_names names;
 
+    get->status = STATUS_MISS;
     if (!resp_names_of(connection, argument, &names))
-        return STATUS_MISS;
+        return FINISHED;
     for (unsigned i = 0; i < names.count; i++) {
-        enum status status = request_get(connection, &names.name[i], get);
-
+        if (request_get(connection, number + i, &names.name[i], get) == PENDING)
+            return PENDING;
         *part_out = names.name[i].part;
-        if (status != STATUS_MISS)
-            return status;
+        if (get->status != STATUS_MISS)
+            return FINISHED;
     }
-    return STATUS_MISS;
+    return FINISHED;
+}
+
+/* The number of the first name that is there; `count` where none is. */
+static unsigned
+view(struct connection *connection, const struct resp_names *names,
+     struct store_view *out)
+{
+    unsigned i = 0;
+
+    while (i < names->count &&
+           store_view(connection->port, &names->name[i], out) != STATUS_OK)
+        i++;
+    return i;
+}
+
+bool
+resp_find_ahead(struct connection *connection, uint32_t key,
+                const struct bytes *argument, uint64_t most)
+{
+    struct store_view seen;
+    struct resp_names names;
+    unsigned i;
+
+    (void)resp_names_of(connection, argument, &names);
+    i = view(connection, &names, &seen);
+    if (i == names.count || names.name[i].part != PART_BODY)
+        return true;
+    if (seen.body_size > most)
+        return false;
+    fetch_ahead(&connection->request.fetches, key * RESP_NAMES_MAX + i,
+                &names.name[i], seen.body_size);
+    return true;
 }
 
 enum status
 resp_view(struct connection *connection, const struct bytes *argument,
-          struct store_view *view, struct store_name *name_out)
+          struct store_view *out, struct store_name *name_out)
 {
     struct resp_names names;
+    unsigned i;
 
     if (!resp_names_of(connection, argument, &names))
         return STATUS_MISS;
-    for (unsigned i = 0; i < names.count; i++) {
-        *name_out = names.name[i];
-        if (store_view(connection->port, name_out, view) == STATUS_OK)
-            return STATUS_OK;
-    }
-    return STATUS_MISS;
+    i = view(connection, &names, out);
+    if (i == names.count)
+        return STATUS_MISS;
+    *name_out = names.name[i];
+    return STATUS_OK;
 }
 
 enum status

@@ -9,9 +9,11 @@
 
 #include "server/request/request.h"
 
+#define RESP_NAMES_MAX 3u
+
 struct resp_names {
     unsigned count;
-    struct store_name name[3]; /* lent from the argument */
+    struct store_name name[RESP_NAMES_MAX]; /* lent from the argument */
 };
 
 /* False where the name is longer than limits.key. */
@@ -20,9 +22,15 @@ bool resp_names_of(struct connection *, const struct bytes *argument,
 
 /* Each for the first of the names that is there; MISS where none is (or the
  * name is too long to be). */
-enum status resp_find(struct connection *, const struct bytes *argument,
-                      struct store_get *get,
-                      enum store_part *part_out) MUST_USE;
+
+/* key: which of the request's keys it is, from 0.  As request_get(). */
+enum progress resp_find(struct connection *, uint32_t key,
+                        const struct bytes *argument, struct store_get *get,
+                        enum store_part *part_out) MUST_USE;
+/* Begins what resp_find() will ask for, if that is a body.  False, and nothing
+ * begun, where it has more than `most` bytes. */
+bool resp_find_ahead(struct connection *, uint32_t key,
+                     const struct bytes *argument, uint64_t most);
 enum status resp_view(struct connection *, const struct bytes *argument,
                       struct store_view *view,
                       struct store_name *name_out) MUST_USE;

@@ -315,6 +315,7 @@ static void
 read_options(struct connection *connection, struct set_options *out)
 {
     struct request *request = &connection->request;
+    struct argument_walk walk = request->head.arguments;
     uint64_t unit = NS_PER_MS;
     struct bytes word;
 
@@ -335,8 +336,8 @@ read_options(struct connection *connection, struct set_options *out)
     default:
         break;
     }
-    while (out->error == NULL && argument_next(&request->head.arguments, &word))
-        read_option(out, &request->head.arguments, &word);
+    while (out->error == NULL && argument_next(&walk, &word))
+        read_option(out, &walk, &word);
     if (out->error == NULL)
         out->error = out->lifetime_error;
 }
@@ -368,7 +369,7 @@ answer_refusal(struct connection *connection)
     }
 }
 
-static enum status
+static enum progress
 find_previous(struct connection *connection, struct store_get *get,
               enum store_part *part_out)
 {
@@ -379,8 +380,8 @@ find_previous(struct connection *connection, struct store_get *get,
         key, (uint8_t)(1u << FORM_LM | 1u << request->form), PART_BODY};
 
     if (key.kind == KEY_PLAIN)
-        return resp_find(connection, &argument, get, part_out);
-    return request_get(connection, &name, get);
+        return resp_find(connection, 0, &argument, get, part_out);
+    return request_get(connection, 0, &name, get);
 }
 
 /* SET ... GET answers with what was there before. */
@@ -394,8 +395,7 @@ answer_previous(struct connection *connection, struct store_get *get,
         chunk_drop(&get->chunk);
         return answer_bulk(connection, get->meta.bytes, get->meta.size);
     }
-    return answer_body(connection, get->chunk, 0,
-                       get->chunk->size);
+    return answer_body(connection, get->chunk, 0, get->chunk->size);
 }
 
 static enum run
@@ -426,8 +426,9 @@ resp_put(struct connection *connection)
                             options.error != NULL ? options.error
                                                   : request->complaint);
     }
-    if (options.wants_previous)
-        previous.status = find_previous(connection, &previous, &part);
+    if (options.wants_previous &&
+        find_previous(connection, &previous, &part) == PENDING)
+        return RUN_WAIT;
     status = finish(connection, &options.terms);
     if (status == STATUS_NO_SPACE)
         count(connection->counters, COUNTER_puts_no_space, 1);

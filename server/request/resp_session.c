@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HELLO, AUTH, SELECT, PING, ECHO, QUIT, RESET: the connection itself. */
-#include "server/net/worker.h"
 #include "server/request/answer.h"
 #include "server/request/resp_request.h"
 #include "server/server.h"

@@ -180,20 +180,55 @@ resp_dbsize(struct connection *connection, struct resp_call *call)
         (int64_t)store_names(connection->server->store, connection->space));
 }
 
+static void
+on_flush(struct store_flush *flush)
+{
+    struct connection *connection =
+        (struct connection *)((char *)flush -
+                              offsetof(struct connection, request.flush));
+
+    connection->request.has_flush = false;
+    connection_wake(connection);
+}
+
+/* First of all the device is told, so that nothing comes back after a stop. */
+static bool
+has_to_wait(struct connection *connection, unsigned space)
+{
+    struct request *request = &connection->request;
+
+    if (request->step++ != 0)
+        return false;
+    request->flush.space = space;
+    request->flush.done = on_flush;
+    if (store_flush_start(connection->port, &request->flush) == FINISHED)
+        return false;
+    request->has_flush = true;
+    request->is_waiting = true;
+    return true;
+}
+
 enum run
 resp_flush(struct connection *connection, struct resp_call *call)
 {
+    struct request *request = &connection->request;
+    unsigned space = call->command->id == RESP_COMMAND_FLUSHALL
+                         ? STORE_ALL_SPACES
+                         : connection->space;
     struct bytes word;
 
     if (argument_next(&call->arguments, &word) &&
         ((!argument_is(&word, "ASYNC") && !argument_is(&word, "SYNC")) ||
          call->count > 1))
         return answer_syntax(connection);
-    if (store_flush_some(connection->port,
-                         call->command->id == RESP_COMMAND_FLUSHALL
-                             ? STORE_ALL_SPACES
-                             : connection->space,
-                         &connection->request.cursor))
+    if (has_to_wait(connection, space))
+        return RUN_WAIT;
+    if (store_flush_some(connection->port, space, &request->cursor))
         return RUN_AGAIN;
+    if (request->flush.status != STATUS_OK)
+        return answer_error(connection,
+                            "ERR flushed from memory, but the nvme tier did "
+                            "not take it: values there may return after a "
+                            "restart");
     return answer_ok(connection);
 }

@@ -7,8 +7,9 @@
  * fuzz_resp and fuzz_lm.
  */
 #include "base/log.h"
-#include "server/net/worker.h"
+#include "server/daemon.h"
 #include "server/server.h"
+#include "server/worker/worker.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -63,8 +64,8 @@ some(const uint8_t *at, size_t left)
 }
 
 /* Small, and with no limit in time that could pass meanwhile. */
-static struct server *
-open_server(void)
+static struct daemon *
+open_daemon(void)
 {
     static const char *const settings[] = {
         "listen.data=127.0.0.1:0",  "listen.http=127.0.0.1:0",
@@ -77,7 +78,7 @@ open_server(void)
     };
     static struct options options;
     struct option_problem problem;
-    struct server *server;
+    struct daemon *daemon;
     char why[256];
 
     options_init(&options);
@@ -85,8 +86,8 @@ open_server(void)
         require(option_set_pair(&options, settings[i], "here", &problem) ==
                 STATUS_OK);
     require(options_finish(&options, &problem) == STATUS_OK);
-    require(server_open(&options, &server, why, sizeof(why)) == STATUS_OK);
-    return server;
+    require(daemon_open(&options, &daemon, why, sizeof(why)) == STATUS_OK);
+    return daemon;
 }
 
 /* Takes what was answered; false at its end. */
@@ -133,7 +134,8 @@ write_pieces(struct worker *worker, int fd, struct bytes input, piece_fn *piece,
 static struct replies
 converse(const uint8_t *data, size_t size, piece_fn *piece)
 {
-    struct server *server = open_server();
+    struct daemon *daemon = open_daemon();
+    struct server *server = daemon->server;
     struct worker *worker = server->workers[0];
     struct replies replies = {0};
     unsigned turns = 0;
@@ -154,7 +156,7 @@ converse(const uint8_t *data, size_t size, piece_fn *piece)
         worker_turn(worker);
     }
     require(atomic_load(&server->head_memory.used) == 0);
-    server_close(&server);
+    daemon_close(&daemon);
     return replies;
 }
 

@@ -272,7 +272,7 @@ Test(options, a_misspelt_name_brings_the_nearest_known_one)
     refuses("dram.sice=1G", "unknown option \"dram.sice\"",
             "nearest known one is \"dram.size\"");
     refuses("limits.size=1G", "unknown option \"limits.size\"",
-            "\"dram.size\"");
+            "\"nvme.size\"");
     refuses("lisen.data=x", "unknown option", "\"listen.data\"");
     refuses("limits.head_timeout=1s", "unknown option",
             "\"limits.header_timeout\"");

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Accepting, backing off when descriptors run out, and the main thread's
  * signals. */
-#include "server/net/listener.h"
+#include "server/worker/listener.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/net/address.h"
-#include "server/net/worker.h"
 #include "server/server.h"
+#include "server/worker/worker.h"
 
 #include <errno.h>
 #include <event2/event.h>

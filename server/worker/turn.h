@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A connection's turn on its worker: read, answer, send, until something is
- * missing or the turn's share of bytes has been moved.  For connection.c and
- * the files that take the steps of a turn.
+ * missing or the turn's share of bytes has been moved.
  */
-#ifndef NET_TURN_H
-#define NET_TURN_H
+#ifndef WORKER_TURN_H
+#define WORKER_TURN_H
 
 #include "base/clock.h"
 #include "server/net/connection.h"
@@ -28,6 +27,10 @@ enum step {
 
 /* Runs until held, starved or gone. */
 void turn_run(struct connection *);
+/* A watch_ready_fn: the connection's descriptor is ready. */
+void turn_ready(void *connection, bool may_read, bool may_write);
+/* The server drains: close once what has arrived has been answered. */
+void turn_finish(struct connection *);
 /* Runs unless a turn is on the stack already, which then goes on by itself. */
 void turn_resume(struct connection *);
 

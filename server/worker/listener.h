@@ -4,8 +4,8 @@
  * the worker that has the fewest, where it stays.  Turns on the main thread,
  * which also waits for signals here.
  */
-#ifndef NET_LISTENER_H
-#define NET_LISTENER_H
+#ifndef WORKER_LISTENER_H
+#define WORKER_LISTENER_H
 
 #include "proto/status.h"
 

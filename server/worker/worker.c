@@ -3,12 +3,14 @@
  * The loop of a worker: sockets, its storage port, its inbox of new
  * connections, and a tick for the limits in time.
  */
-#include "server/net/worker.h"
+#include "server/worker/worker.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "server/net/connection.h"
+#include "server/net/group.h"
 #include "server/server.h"
+#include "server/worker/deadline.h"
+#include "server/worker/turn.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -31,22 +33,16 @@ struct given {
 };
 
 struct worker {
-    unsigned magic, number;
-    struct server *server;
+    unsigned magic;
+    struct group group;
     pthread_t thread;
-    struct watch_group watches;
     struct event inbox_event, port_event, deadline_event, tick_event;
-    struct counters *counters;
-    struct store_port *port;
-    struct buffers buffers;
-    struct connection *first;
-    _Atomic unsigned connections; /* those given and not yet closed */
-    _Atomic uint64_t pinned_bytes;
+    uint64_t deadline_ns;  /* the one that is waited for; 0: none */
+    uint64_t pinned_bytes; /* its share of the server's */
     _Atomic bool is_stopping;
     int inbox_fd;
     pthread_mutex_t inbox_lock;
     struct given *inbox;
-    uint8_t scratch[WORKER_SCRATCH];
 };
 
 void
@@ -61,8 +57,7 @@ worker_give(struct worker *worker, int fd, const char *peer)
     }
     given->fd = fd;
     snprintf(given->peer, sizeof(given->peer), "%s", peer);
-    atomic_fetch_add(&worker->connections, 1);
-    atomic_fetch_add(&worker->server->roster.count, 1);
+    group_join(&worker->group);
     pthread_mutex_lock(&worker->inbox_lock);
     given->next = worker->inbox;
     worker->inbox = given;
@@ -77,13 +72,6 @@ worker_wake(struct worker *worker)
 }
 
 static void
-count_out(struct worker *worker)
-{
-    atomic_fetch_sub(&worker->connections, 1);
-    atomic_fetch_sub(&worker->server->roster.count, 1);
-}
-
-static void
 empty_inbox(struct worker *worker)
 {
     struct given *given;
@@ -95,8 +83,9 @@ empty_inbox(struct worker *worker)
     while (given != NULL) {
         struct given *next = given->next;
 
-        if (connection_open(worker, given->fd, given->peer) != STATUS_OK)
-            count_out(worker);
+        if (connection_open(&worker->group, given->fd, given->peer) !=
+            STATUS_OK)
+            group_leave(&worker->group);
         free(given);
         given = next;
     }
@@ -106,14 +95,14 @@ empty_inbox(struct worker *worker)
 static void
 finish_all(struct worker *worker)
 {
-    struct connection *at = worker->first;
+    struct connection *at = worker->group.first;
 
     while (at != NULL) {
         if (at->is_finishing) {
             at = at->next;
         } else {
-            connection_finish(at);
-            at = worker->first;
+            turn_finish(at);
+            at = worker->group.first;
         }
     }
 }
@@ -127,25 +116,38 @@ on_inbox(evutil_socket_t fd, short what, void *arg)
     (void)what;
     (void)eventfd_read(fd, &wakes);
     empty_inbox(worker);
-    if (atomic_load(&worker->server->is_draining))
+    if (atomic_load(&worker->group.server->is_draining))
         finish_all(worker);
     if (atomic_load(&worker->is_stopping))
-        event_base_loopbreak(worker->watches.base);
+        event_base_loopbreak(worker->group.watches.base);
+    watch_group_follow(&worker->group.watches);
 }
 
-void
-worker_watch_deadline(struct worker *worker)
+/* Something may have been started on the port that has a deadline. */
+static void
+watch_deadline(struct worker *worker)
 {
-    uint64_t deadline_ns = store_port_deadline_ns(worker->port);
-    uint64_t now_ns = clock_now_ns(), left_ns;
+    uint64_t deadline_ns = store_port_deadline_ns(worker->group.port);
+    uint64_t now_ns, left_ns;
     struct timeval left;
 
-    if (deadline_ns == 0)
+    if (deadline_ns == 0 || deadline_ns == worker->deadline_ns)
         return;
+    worker->deadline_ns = deadline_ns;
+    now_ns = clock_now_ns();
     left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
     left.tv_sec = (time_t)(left_ns / NS_PER_SECOND);
     left.tv_usec = (suseconds_t)(left_ns % NS_PER_SECOND / 1000 + 1);
     event_add(&worker->deadline_event, &left);
+}
+
+static void
+after_turns(void *arg)
+{
+    struct worker *worker = arg;
+
+    store_port_submit(worker->group.port);
+    watch_deadline(worker);
 }
 
 static void
@@ -155,44 +157,49 @@ on_port(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    store_port_run(worker->port);
-    worker_watch_deadline(worker);
+    worker->deadline_ns = 0;
+    store_port_run(worker->group.port);
+    watch_group_follow(&worker->group.watches);
 }
 
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *worker = arg;
+    struct group *group = &worker->group;
     uint64_t now_ns = clock_now_ns(), pinned = 0;
     struct connection *next;
 
     (void)fd;
     (void)what;
-    for (struct connection *at = worker->first; at != NULL; at = next) {
+    for (struct connection *at = group->first; at != NULL; at = next) {
         next = at->next;
         if (at->outbox.body != NULL)
             pinned += at->outbox.body->size;
-        connection_check(at, now_ns);
+        pinned += fetch_bytes(&at->request.fetches);
+        deadline_check(at, now_ns);
     }
-    atomic_store_explicit(&worker->pinned_bytes, pinned, memory_order_relaxed);
-    if (worker->number == 0)
-        store_sweep(worker->port);
+    atomic_fetch_add_explicit(&group->server->pinned_bytes,
+                              pinned - worker->pinned_bytes,
+                              memory_order_relaxed);
+    worker->pinned_bytes = pinned;
+    if (group->number == 0)
+        store_sweep(group->port);
+    watch_group_follow(&group->watches);
 }
 
 static enum status
 watch_own(struct worker *worker)
 {
+    struct event_base *base = worker->group.watches.base;
     struct timeval tick = {0, TICK_MS * 1000};
 
-    event_assign(&worker->inbox_event, worker->watches.base, worker->inbox_fd,
+    event_assign(&worker->inbox_event, base, worker->inbox_fd,
                  EV_READ | EV_PERSIST, on_inbox, worker);
-    event_assign(&worker->port_event, worker->watches.base,
-                 store_port_fd(worker->port), EV_READ | EV_PERSIST, on_port,
-                 worker);
-    event_assign(&worker->tick_event, worker->watches.base, -1, EV_PERSIST,
-                 on_tick, worker);
-    event_assign(&worker->deadline_event, worker->watches.base, -1, 0, on_port,
-                 worker);
+    event_assign(&worker->port_event, base, store_port_fd(worker->group.port),
+                 EV_READ | EV_PERSIST, on_port, worker);
+    event_assign(&worker->tick_event, base, -1, EV_PERSIST, on_tick, worker);
+    event_assign(&worker->deadline_event, base, -1, 0, on_port, worker);
     event_priority_set(&worker->inbox_event, WATCH_SHORT);
     event_priority_set(&worker->port_event, WATCH_SHORT);
     event_priority_set(&worker->tick_event, WATCH_SHORT);
@@ -208,24 +215,29 @@ enum status
 worker_open(struct server *server, unsigned number, struct worker **out)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
+    struct group *group;
 
     if (worker == NULL)
         return STATUS_NO_SPACE;
     worker->magic = WORKER_MAGIC;
-    worker->number = number;
-    worker->server = server;
-    worker->counters = &server->counters[number];
-    worker->buffers.account = &server->head_memory;
+    group = &worker->group;
+    group->number = number;
+    group->server = server;
+    group->roster = &server->roster;
+    group->counters = &server->counters[number];
+    group->buffers.account = &server->head_memory;
+    group->on_ready = turn_ready;
     pthread_mutex_init(&worker->inbox_lock, NULL);
     worker->inbox_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (worker->inbox_fd < 0 ||
-        watch_group_open(&worker->watches) != STATUS_OK ||
-        store_port_open(server->store, worker->counters, &worker->port) !=
+        watch_group_open(&group->watches, after_turns, worker) != STATUS_OK ||
+        store_port_open(server->store, group->counters, &group->port) !=
             STATUS_OK ||
         watch_own(worker) != STATUS_OK) {
         worker_close(&worker);
         return STATUS_NO_SPACE;
     }
+    group->fetches.port = group->port;
     *out = worker;
     return STATUS_OK;
 }
@@ -233,7 +245,7 @@ worker_open(struct server *server, unsigned number, struct worker **out)
 void
 worker_turn(struct worker *worker)
 {
-    event_base_loop(worker->watches.base,
+    event_base_loop(worker->group.watches.base,
                     EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
 }
 
@@ -242,7 +254,7 @@ turn(void *arg)
 {
     struct worker *worker = arg;
 
-    event_base_loop(worker->watches.base, EVLOOP_NO_EXIT_ON_EMPTY);
+    event_base_loop(worker->group.watches.base, EVLOOP_NO_EXIT_ON_EMPTY);
     return NULL;
 }
 
@@ -253,7 +265,7 @@ worker_start(struct worker *worker)
 
     if (pthread_create(&worker->thread, NULL, turn, worker) != 0)
         return STATUS_NO_SPACE;
-    snprintf(name, sizeof(name), "worker-%u", worker->number % 10000);
+    snprintf(name, sizeof(name), "worker-%u", worker->group.number % 10000);
     pthread_setname_np(worker->thread, name);
     return STATUS_OK;
 }
@@ -265,8 +277,8 @@ worker_stop(struct worker *worker)
     worker_wake(worker);
     pthread_join(worker->thread, NULL);
     empty_inbox(worker);
-    while (worker->first != NULL)
-        connection_close(worker->first, COUNTER_closed_limit);
+    while (worker->group.first != NULL)
+        connection_close(worker->group.first, COUNTER_closed_limit);
 }
 
 void
@@ -277,113 +289,20 @@ worker_close(struct worker **worker_in)
     if (worker == NULL)
         return;
     *worker_in = NULL;
-    assert(worker->magic == WORKER_MAGIC && worker->first == NULL);
-    store_port_close(&worker->port);
-    watch_group_close(&worker->watches);
+    assert(worker->magic == WORKER_MAGIC && worker->group.first == NULL);
+    fetch_stock_close(&worker->group.fetches);
+    store_port_close(&worker->group.port);
+    watch_group_close(&worker->group.watches);
     if (worker->inbox_fd >= 0)
         close(worker->inbox_fd);
     pthread_mutex_destroy(&worker->inbox_lock);
-    buffers_close(&worker->buffers);
+    buffers_close(&worker->group.buffers);
     worker->magic = 0;
     free(worker);
-}
-
-void
-worker_add(struct worker *worker, struct connection *connection)
-{
-    connection->previous = NULL;
-    connection->next = worker->first;
-    if (worker->first != NULL)
-        worker->first->previous = connection;
-    worker->first = connection;
-}
-
-void
-worker_remove(struct worker *worker, struct connection *connection)
-{
-    if (connection->previous != NULL)
-        connection->previous->next = connection->next;
-    else
-        worker->first = connection->next;
-    if (connection->next != NULL)
-        connection->next->previous = connection->previous;
-    count_out(worker);
-}
-
-bool
-worker_shed(struct worker *worker, const struct connection *spared)
-{
-    static struct log_limiter limiter;
-    struct connection *oldest = NULL;
-    uint64_t oldest_ns = UINT64_MAX;
-
-    for (struct connection *at = worker->first; at != NULL; at = at->next) {
-        uint64_t since_ns = connection_kept_since_ns(at);
-
-        if (at == spared || since_ns == 0 || since_ns >= oldest_ns)
-            continue;
-        oldest = at;
-        oldest_ns = since_ns;
-    }
-    if (oldest == NULL)
-        return false;
-    log_limited(&limiter, LOG_WARN, "limits.head_memory used up",
-                "closing the oldest unfinished head or unread reply, peer=%s",
-                oldest->row.peer);
-    connection_close(oldest, COUNTER_closed_limit);
-    return true;
 }
 
 unsigned
 worker_connections(const struct worker *worker)
 {
-    return atomic_load(&worker->connections);
-}
-
-uint64_t
-worker_pinned_bytes(const struct worker *worker)
-{
-    return atomic_load_explicit(&worker->pinned_bytes, memory_order_relaxed);
-}
-
-struct server *
-worker_server(struct worker *worker)
-{
-    return worker->server;
-}
-
-struct watch_group *
-worker_watches(struct worker *worker)
-{
-    return &worker->watches;
-}
-
-struct store_port *
-worker_port(struct worker *worker)
-{
-    return worker->port;
-}
-
-struct counters *
-worker_counters(struct worker *worker)
-{
-    return worker->counters;
-}
-
-struct buffers *
-worker_buffers(struct worker *worker)
-{
-    return &worker->buffers;
-}
-
-unsigned
-worker_number(const struct worker *worker)
-{
-    return worker->number;
-}
-
-uint8_t *
-worker_scratch(struct worker *worker)
-{
-    return worker->scratch;
+    return atomic_load(&worker->group.count);
 }

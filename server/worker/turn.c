@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The steps of a turn but for bodies: heads, what stands behind a body, and
  * what is sent in between. */
-#include "server/net/turn.h"
+#include "server/worker/turn.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/net/group.h"
 #include "server/net/watch.h"
-#include "server/net/worker.h"
 #include "server/request/request.h"
 #include "server/server.h"
 
@@ -76,16 +76,16 @@ static enum status
 make_room(struct connection *connection)
 {
     struct input *input = &connection->input;
-    struct worker *worker = connection->worker;
+    struct group *group = connection->group;
     uint64_t most = atomic_load_explicit(&connection->server->limits.head,
                                          memory_order_relaxed);
     bool is_first = input->buffer == NULL;
     enum status status;
 
     do
-        status = input_make_room(input, worker_buffers(worker), (uint32_t)most);
+        status = input_make_room(input, &group->buffers, (uint32_t)most);
     while (status == STATUS_NO_SPACE && is_first &&
-           worker_shed(worker, connection));
+           connection_shed(group, connection));
     return status;
 }
 
@@ -228,6 +228,8 @@ step_more(struct connection *connection)
 static enum step
 step_run(struct connection *connection)
 {
+    if (connection->request.is_waiting)
+        return STEP_HELD;
     switch (request_run(connection)) {
     case RUN_DONE:
         if (connection->phase == PHASE_RUNNING)
@@ -235,6 +237,8 @@ step_run(struct connection *connection)
         return STEP_ON;
     case RUN_AGAIN:
         return is_over(connection) ? go_on_later(connection) : STEP_ON;
+    case RUN_WAIT:
+        return STEP_HELD;
     case RUN_CLOSE:
         connection->phase = PHASE_CLOSING;
         return STEP_ON;
@@ -309,18 +313,51 @@ take_steps(struct connection *connection)
     return taken;
 }
 
+static void
+move_walk(struct argument_walk *walk, const uint8_t *from, const uint8_t *to)
+{
+    if (walk->at == NULL)
+        return;
+    walk->at = to + (walk->at - from);
+    walk->end = to + (walk->end - from);
+}
+
+/* Many requests may wait for storage at one time: one whose head is short gives
+ * the buffer back meanwhile. */
+static void
+settle_waiting(struct connection *connection)
+{
+    struct request *request = &connection->request;
+    bool is_lm = connection->protocol == &protocol_lm;
+    const uint8_t *from =
+        is_lm ? request->head.name.at : request->head.arguments.at;
+    const uint8_t *to = input_settle_head(&connection->input,
+                                          &connection->group->buffers, from);
+
+    if (is_lm) {
+        request->head.name.at = to;
+        return;
+    }
+    move_walk(&request->head.arguments, from, to);
+    move_walk(&request->walk, from, to);
+    move_walk(&request->ahead, from, to);
+}
+
 /* Between turns: what to wait for, and which clocks run. */
 static void
 settle(struct connection *connection)
 {
-    struct buffers *buffers = worker_buffers(connection->worker);
+    struct buffers *buffers = &connection->group->buffers;
     bool is_sending = !outbox_is_empty(&connection->outbox);
+    bool is_waiting = connection->request.is_waiting;
     bool is_running = connection->phase == PHASE_RUNNING;
     bool is_partial =
         (connection->phase == PHASE_HEAD || connection->phase == PHASE_MORE) &&
         !is_sending && input_size(&connection->input) != 0;
 
-    if (!is_running)
+    if (is_waiting)
+        settle_waiting(connection);
+    else if (!is_running)
         input_settle(&connection->input, buffers);
     outbox_settle(&connection->outbox, buffers);
     if (!is_partial && connection->phase != PHASE_MORE)
@@ -329,12 +366,13 @@ settle(struct connection *connection)
         connection->head_since_ns = clock_now_ns();
     watch_set_bulk(connection->watch, connection->phase == PHASE_BODY ||
                                           connection->phase == PHASE_DRAIN);
-    /* While a reply is being sent nothing is read, but few clients send then:
-     * reading is given up only where there is something to read. */
-    watch_want(connection->watch,
-               !is_running && connection->phase != PHASE_WAITING &&
-                   !(is_sending && connection->may_read),
-               is_sending || connection->must_go_on);
+    /* While a reply is being sent or waited for nothing is read, but few clients
+     * send then: reading is given up only where there is something to read. */
+    watch_want(
+        connection->watch,
+        (!is_running || is_waiting) && connection->phase != PHASE_WAITING &&
+            !((is_sending || is_waiting) && connection->may_read),
+        is_sending || connection->must_go_on || (is_running && !is_waiting));
 }
 
 void
@@ -366,4 +404,28 @@ turn_resume(struct connection *connection)
 {
     if (!connection->is_in_turn)
         turn_run(connection);
+}
+
+void
+turn_ready(void *arg, bool may_read, bool may_write)
+{
+    struct connection *connection = arg;
+
+    (void)may_write;
+    assert(connection->magic == CONNECTION_MAGIC);
+    if (may_read && connection->phase == PHASE_WAITING)
+        return;
+    if (may_read)
+        connection->may_read = true;
+    turn_run(connection);
+}
+
+void
+turn_finish(struct connection *connection)
+{
+    connection->is_finishing = true;
+    /* What had arrived before is read and answered; a turn that leaves an idle
+     * connection behind closes it. */
+    connection->may_read = true;
+    turn_run(connection);
 }

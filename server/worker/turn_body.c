@@ -3,11 +3,11 @@
  * Bodies: received straight into the pages of their chunk, in slices, or
  * received and forgotten where nobody keeps them.
  */
-#include "server/net/turn.h"
+#include "server/worker/turn.h"
 
 #include "base/clock.h"
 #include "proto/lm.h"
-#include "server/net/worker.h"
+#include "server/net/group.h"
 #include "server/request/request.h"
 #include "server/server.h"
 
@@ -128,7 +128,6 @@ turn_body_start(struct connection *connection)
         PENDING) {
         request->has_put = true;
         connection->phase = PHASE_WAITING;
-        worker_watch_deadline(connection->worker);
         return STEP_HELD;
     }
     return put_started(connection, &key);
@@ -161,8 +160,8 @@ add_input(struct connection *connection, struct iovec *vectors, unsigned *count,
     size_t room;
 
     if (body != connection->body_left || connection->protocol == &protocol_lm ||
-        input_make_room(input, worker_buffers(connection->worker),
-                        UINT32_MAX) != STATUS_OK)
+        input_make_room(input, &connection->group->buffers, UINT32_MAX) !=
+            STATUS_OK)
         return 0;
     room = input->capacity - input->end;
     if (room > HEAD_ALONE)
@@ -214,7 +213,7 @@ static enum step
 forget(struct connection *connection)
 {
     struct input *input = &connection->input;
-    size_t room = WORKER_SCRATCH;
+    size_t room = GROUP_SCRATCH;
     uint32_t early = input_size(input);
     ssize_t n;
 
@@ -228,8 +227,7 @@ forget(struct connection *connection)
     }
     if (room > connection->body_left)
         room = (size_t)connection->body_left;
-    n = recv(connection->fd, worker_scratch(connection->worker), room,
-             MSG_DONTWAIT);
+    n = recv(connection->fd, connection->group->scratch, room, MSG_DONTWAIT);
     if (n > 0) {
         gained(connection, (size_t)n);
         count(connection->counters, COUNTER_drained_bytes, (uint64_t)n);
