@@ -74,7 +74,8 @@ derive_all(struct options *options)
     derive(options, OPTION_ID_limits_index_memory,
            dram / 25 + (24ull << 20) + nvme / 256);
     derive(options, OPTION_ID_limits_inflight, inflight);
-    derive(options, OPTION_ID_nvme_queue, inflight);
+    derive(options, OPTION_ID_nvme_queue,
+           least_of(most_of(dram / 4, options->limits_value), dram / 2));
 }
 
 static bool

@@ -162,13 +162,21 @@ put_back(struct mover *mover, struct mover_job *job)
         mover->last_due = job;
 }
 
+/* What is kept of a segment must find room, or reclaiming would lose it. */
+static bool
+must_hold_back(const struct mover *mover)
+{
+    return mover->reclaim.victim != NULL &&
+           nvme_is_tight(mover->store->tiers[TIER_NVME]);
+}
+
 static void
 write_due(struct mover *mover)
 {
     bool may_write = nvme_may_write(mover->store->tiers[TIER_NVME]);
 
     earn_credit(mover);
-    while (mover->first_due != NULL &&
+    while (mover->first_due != NULL && !must_hold_back(mover) &&
            mover->writing_bytes < MOVER_WRITING_MOST && has_credit(mover)) {
         struct mover_job *job = next_job(mover);
         uint32_t size = job->transfer.size;

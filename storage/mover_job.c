@@ -114,7 +114,7 @@ mover_job_end(struct mover_job *job, enum status status)
     index_unlock(part);
     count_end(mover, job, status);
     if (job->errand == MOVER_KEEP)
-        mover_reclaim_kept(mover, job, status);
+        mover_reclaim_kept(mover, job);
     atomic_fetch_sub_explicit(&mover->queue_bytes, transfer->size,
                               memory_order_relaxed);
     chunk_drop(&transfer->chunk);

@@ -10,8 +10,10 @@
 
 #include <string.h>
 
-/* Values being kept at one time: enough for the device, little of DRAM. */
-#define KEEPING_MOST 8u
+/* Values being kept at one time, and their bytes: enough for the device, little
+ * of DRAM. */
+#define KEEPING_MOST       64u
+#define KEEPING_BYTES_MOST (8u << 20)
 /* Values looked at in one step. */
 #define STEP_MOST 256u
 
@@ -23,12 +25,10 @@ is_place(const struct entry *entry, const struct tier_place *place)
 }
 
 void
-mover_reclaim_kept(struct mover *mover, const struct mover_job *job,
-                   enum status status)
+mover_reclaim_kept(struct mover *mover, const struct mover_job *job)
 {
-    (void)job;
-    (void)status;
     mover->reclaim.under_way--;
+    mover->reclaim.under_way_bytes -= job->transfer.size;
 }
 
 static void
@@ -48,6 +48,7 @@ keep(struct mover *mover, struct mover_job *job, const struct tier_place *place)
     struct transfer *transfer = &job->transfer;
 
     mover->reclaim.under_way++;
+    mover->reclaim.under_way_bytes += transfer->size;
     mover->reclaim.kept_bytes += transfer->size;
     if (transfer->chunk != NULL) {
         mover_job_write_now(job);
@@ -174,7 +175,8 @@ mover_reclaim_step(struct mover *mover)
     if (reclaim->victim == NULL)
         return;
     for (unsigned i = 0; i < STEP_MOST && !reclaim->is_through &&
-                         reclaim->under_way < KEEPING_MOST;
+                         reclaim->under_way < KEEPING_MOST &&
+                         reclaim->under_way_bytes < KEEPING_BYTES_MOST;
          i++) {
         if (nvme_victim_next(reclaim->victim, &item, &place))
             consider(mover, &item, &place, now_ns);

@@ -40,6 +40,7 @@ struct mover_reclaim {
     uint64_t kept_bytes, kept_most;
     bool is_through;    /* each of its values was considered */
     unsigned under_way; /* jobs that keep values of it */
+    uint64_t under_way_bytes;
 };
 
 struct mover {
@@ -74,7 +75,7 @@ void mover_job_end(struct mover_job *, enum status);
 /* A step of reclaiming: never waits for values, only for tables and headers. */
 void mover_reclaim_step(struct mover *);
 /* A job of errand KEEP is at its end. */
-void mover_reclaim_kept(struct mover *, const struct mover_job *, enum status);
+void mover_reclaim_kept(struct mover *, const struct mover_job *);
 /* Ends what reclaiming is under way, of which no job may be left. */
 void mover_reclaim_end(struct mover *);
 /* Makes DRAM free ahead of need (nvme.write: evicted). */

@@ -78,6 +78,8 @@ void nvme_care(struct tier *, struct port *);
 void nvme_submit(struct tier *, struct port *);
 /* Too few segments are READY, and there is a sealed one. */
 bool nvme_wants_reclaim(const struct tier *);
+/* So few that what is kept of a victim needs them all. */
+bool nvme_is_tight(const struct tier *);
 struct nvme_victim;
 /* The oldest sealed segment, and its table (read here, blocking).  MISS: there
  * is none.  If the table can not be read the victim has no items, and

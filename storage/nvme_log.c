@@ -10,7 +10,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define RETRY_NS NS_PER_SECOND
+#define RETRY_NS    NS_PER_SECOND
+#define READY_SHARE 32u
+#define READY_MOST  4u
 /* A place: segment and block in one word, generation in the other. */
 #define SEGMENT_SHIFT 32u
 #define BLOCK_SHIFT   2u
@@ -25,7 +27,6 @@ nvme_log_open(struct nvme *nvme)
     struct nvme_log *log = &nvme->log;
     const struct nvme_super *super = &nvme->supers.super;
 
-    log->count = super->segment_count;
     log->blocks = (uint32_t)(super->segment_size / NVME_BLOCK);
     log->next_generation = 1;
     log->heading = NVME_NO_SEGMENT;
@@ -102,11 +103,16 @@ nvme_log_count(const struct nvme *nvme, enum nvme_use use)
     return atomic_load_explicit(&nvme->log.uses[use], memory_order_relaxed);
 }
 
-/* A small device can not leave so much of it empty. */
+/* So many that reclaiming keeps ahead of a burst of writes, as far as a small
+ * device can leave so much of it empty. */
 uint32_t
 nvme_log_ready_least(const struct nvme *nvme)
 {
-    return nvme->log.count < 8 ? 1 : 2;
+    uint32_t share = nvme->log.count / READY_SHARE;
+
+    if (nvme->log.count < 8)
+        return 1;
+    return share < 2 ? 2 : share > READY_MOST ? READY_MOST : share;
 }
 
 uint32_t
@@ -119,8 +125,8 @@ nvme_log_next(const struct nvme *nvme, enum nvme_use use)
     if (nvme_log_count(nvme, use) == 0)
         return NVME_NO_SEGMENT;
     for (uint32_t i = 0; i < log->count && least != 0; i++) {
-        uint64_t generation = atomic_load_explicit(
-            &log->segments[i].generation, memory_order_relaxed);
+        uint64_t generation = atomic_load_explicit(&log->segments[i].generation,
+                                                   memory_order_relaxed);
 
         if (log->segments[i].use != use || generation >= least)
             continue;
@@ -243,6 +249,12 @@ nvme_wants_reclaim(const struct tier *tier)
                    nvme_log_count(nvme, NVME_HEADED) <
                nvme_log_ready_least(nvme) &&
            nvme_log_count(nvme, NVME_SEALED) != 0;
+}
+
+bool
+nvme_is_tight(const struct tier *tier)
+{
+    return nvme_log_count(nvme_of_const(tier), NVME_READY) <= 1;
 }
 
 /* --- Records. --- */

@@ -224,6 +224,25 @@ look(struct recovery *recovery)
     qsort(recovery->seen, recovery->count, sizeof(*recovery->seen), compare);
 }
 
+/* A device that shrinks needs a segment for its notes.  The oldest one says
+ * nothing of any other that stays. */
+static uint32_t
+skip_oldest(const struct recovery *recovery)
+{
+    uint32_t count = recovery->nvme->log.count, kept = 0;
+    uint32_t oldest = NVME_NO_SEGMENT;
+
+    for (uint32_t i = recovery->count; i > 0; i--) {
+        if (recovery->seen[i - 1].number >= count)
+            continue;
+        oldest = i - 1;
+        kept++;
+    }
+    return count < recovery->super.segment_count && kept == count
+               ? oldest
+               : NVME_NO_SEGMENT;
+}
+
 static enum status
 read_all(struct recovery *recovery)
 {
@@ -233,6 +252,7 @@ read_all(struct recovery *recovery)
                                             .read = on_read};
     enum status status = nvme_scan_open(recovery->nvme->fd, &recovery->super,
                                         &events, &recovery->scan);
+    uint32_t skipped;
 
     if (status != STATUS_OK)
         return status;
@@ -243,8 +263,10 @@ read_all(struct recovery *recovery)
         return STATUS_NO_SPACE;
     }
     look(recovery);
+    skipped = skip_oldest(recovery);
     for (uint32_t i = 0; i < recovery->count; i++)
-        recover_segment(recovery, &recovery->seen[i]);
+        if (i != skipped)
+            recover_segment(recovery, &recovery->seen[i]);
     free(recovery->seen);
     nvme_scan_close(&recovery->scan);
     return STATUS_OK;
@@ -252,21 +274,24 @@ read_all(struct recovery *recovery)
 
 /* The device has another size now.  What the segments that are gone have said
  * is said again first. */
-static void
+static bool
 resize(struct nvme *nvme)
 {
-    if (nvme->old_count == nvme->log.count ||
-        !nvme_may_write(&nvme->tier))
-        return;
-    nvme_log_head_some(nvme);
+    if (nvme->old_count == nvme->log.count)
+        return true;
+    if (nvme_may_write(&nvme->tier))
+        nvme_log_head_some(nvme);
     if (nvme_notes_write_all(nvme) != STATUS_OK ||
         nvme_super_write(nvme, nvme->log.count) != STATUS_OK) {
-        nvme_health_stop_writes(nvme, EIO);
-        return;
+        log_event(LOG_ERROR, "nvme not resized",
+                  "%s can not be written, and is not before the next start",
+                  nvme->path);
+        return false;
     }
     nvme_file_trim(nvme, nvme->size);
     log_event(LOG_INFO, "nvme resized", "%u segments, there were %u",
               nvme->log.count, nvme->old_count);
+    return true;
 }
 
 static void
@@ -306,10 +331,9 @@ nvme_recovery_run(struct nvme *nvme, tier_found_fn *found, void *arg,
         nvme->recovery_ns = clock_now_ns() - recovery.started_ns;
         nvme->recovered = recovery.values;
         report(&recovery);
-        resize(nvme);
+        nvme->is_recovered = resize(nvme);
     }
-    nvme->is_recovered = true;
-    if (nvme_may_write(&nvme->tier))
+    if (nvme->is_recovered && nvme_may_write(&nvme->tier))
         nvme_log_head_some(nvme);
     *sequence_out = atomic_load(&nvme->sequence_max);
     return STATUS_OK;

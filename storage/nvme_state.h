@@ -183,7 +183,7 @@ struct nvme_batch {
 
 struct nvme_log {
     struct nvme_segment *segments;
-    uint32_t count; /* of them */
+    uint32_t count;  /* of them; set when the superblock is read */
     uint32_t blocks; /* of a segment */
     uint64_t next_generation, last_active; /* generations */
     uint64_t header_at_ns; /* not before */

@@ -83,13 +83,17 @@ count_for(uint64_t room, uint64_t segment_size)
     return count < NVME_NO_SEGMENT ? (uint32_t)count : NVME_NO_SEGMENT - 1;
 }
 
+/* A device that shrinks has its old ones until what they said of others has
+ * been said again (nvme_recovery.c). */
 static void
 set_size(struct nvme *nvme, uint32_t count)
 {
     struct nvme_super *super = &nvme->supers.super;
 
-    super->segment_count = count;
+    nvme->log.count = count;
     nvme->size = NVME_DATA_START + count * super->segment_size;
+    if (super->segment_count < count)
+        super->segment_count = count;
 }
 
 static enum status

@@ -29,8 +29,9 @@ mark_hit(struct store *store, struct part *part, struct entry *entry)
 {
     part_touch(part, entry);
     entry->was_hit = true;
+    /* With nvme.write=all, one that was skipped has another chance. */
     if (store->mover != NULL &&
-        atomic_load_explicit(&store->write, memory_order_relaxed) ==
+        atomic_load_explicit(&store->write, memory_order_relaxed) <=
             STORE_WRITE_REUSED)
         mover_put(store->mover, entry);
 }

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE      (1u << 20)
@@ -112,26 +111,12 @@ device_copy(const char *directory, const char *from, const char *to)
     return status;
 }
 
-static enum status
-zero(int fd)
-{
-    struct stat seen;
-    off_t half;
-
-    if (fstat(fd, &seen) != 0)
-        return STATUS_IO;
-    half = seen.st_size / 2;
-    if (ftruncate(fd, half) != 0 || ftruncate(fd, seen.st_size) != 0)
-        return STATUS_IO;
-    return STATUS_OK;
-}
-
 enum status
 device_wipe(const char *directory, const char *name)
 {
     struct path path = join(directory, name);
-    int fd = open(path.text, O_RDWR | O_CLOEXEC);
-    enum status status = fd < 0 ? STATUS_IO : zero(fd);
+    int fd = open(path.text, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    enum status status = fd < 0 ? STATUS_IO : STATUS_OK;
 
     if (status != STATUS_OK)
         status = fail("can not wipe", path.text);

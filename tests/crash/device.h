@@ -14,7 +14,7 @@ uint64_t device_rate(const char *directory);
 /* errno as a sentence in stderr and IO where it fails. */
 enum status device_copy(const char *directory, const char *from,
                         const char *to) MUST_USE;
-/* Its second half becomes zeroes. */
+/* Nothing is left in it. */
 enum status device_wipe(const char *directory, const char *name) MUST_USE;
 
 #endif

@@ -28,6 +28,7 @@ key_open(struct key *key)
 {
     memset(key, 0, sizeof(*key));
     *add_event(key) = (struct event){.is_base = true,
+                                     .is_whole = true,
                                      .version = MODEL_MISS,
                                      .begun_ns = LONG_AGO,
                                      .done_ns = LONG_AGO};
@@ -45,8 +46,10 @@ key_begin(struct key *key, uint32_t version, uint64_t now_ns, uint64_t position)
 {
     if (version > key->newest)
         key->newest = version;
-    *add_event(key) = (struct event){
-        .version = version, .begun_ns = now_ns, .position = position};
+    *add_event(key) = (struct event){.version = version,
+                                     .is_whole = true,
+                                     .begun_ns = now_ns,
+                                     .position = position};
 }
 
 void
@@ -59,6 +62,13 @@ uint32_t
 key_version(const struct key *key)
 {
     return key->events[key->count - 1].version;
+}
+
+bool
+key_is_whole(const struct key *key)
+{
+    return key_version(key) != MODEL_MISS &&
+           key->events[key->count - 1].is_whole;
 }
 
 /* Answered before a FLUSHALL began that was answered, too. */
@@ -128,8 +138,19 @@ judge_hit(const struct key *key, unsigned first, uint32_t seen)
     return MODEL_OLD;
 }
 
+/* Of a pair that was not asked for later both halves must be there. */
+static bool
+is_enough(const struct key *key, unsigned first, const struct finding *found)
+{
+    if (found->version == MODEL_MISS)
+        return false;
+    return found->is_whole || first + 1 != key->count ||
+           !key->events[first].is_whole;
+}
+
 struct judgement
-key_judge(const struct key *key, const struct life *life, uint32_t seen)
+key_judge(const struct key *key, const struct life *life,
+          const struct finding *found)
 {
     unsigned first = find_first(key, life);
     struct judgement judgement = {
@@ -139,9 +160,10 @@ key_judge(const struct key *key, const struct life *life, uint32_t seen)
 
     if (judgement.is_expected)
         judgement.is_base = key->events[first].is_base;
-    if (seen != MODEL_MISS)
-        judgement.verdict = judge_hit(key, first, seen);
-    else if (judgement.is_expected)
+    if (found->version != MODEL_MISS)
+        judgement.verdict = judge_hit(key, first, found->version);
+    if (judgement.verdict == MODEL_FINE && judgement.is_expected &&
+        !is_enough(key, first, found))
         judgement.verdict = MODEL_LOST;
     return judgement;
 }
@@ -186,19 +208,20 @@ keep_possible(struct key *key, unsigned first)
 }
 
 void
-key_settle(struct key *key, const struct life *life, uint32_t seen,
-           bool is_sure)
+key_settle(struct key *key, const struct life *life,
+           const struct finding *found)
 {
     unsigned first = find_first(key, life);
-    uint64_t position = find_position(key, seen);
+    uint64_t position = find_position(key, found->version);
 
     key->is_listed = false;
-    if (!is_sure && seen == MODEL_MISS && first < key->count) {
+    if (!found->is_sure && found->version == MODEL_MISS && first < key->count) {
         keep_possible(key, first);
         return;
     }
     key->events[0] = (struct event){.is_base = true,
-                                    .version = seen,
+                                    .is_whole = found->is_whole,
+                                    .version = found->version,
                                     .begun_ns = LONG_AGO,
                                     .done_ns = LONG_AGO,
                                     .position = position};

@@ -22,6 +22,7 @@
 struct event {
     uint32_t version; /* PUT; MODEL_MISS: deleted */
     bool is_base;
+    bool is_whole;              /* a pair has its metadata, too */
     uint64_t begun_ns, done_ns; /* asked; answered, 0: not */
     uint64_t position;          /* of the log, when it was asked */
 };
@@ -30,8 +31,8 @@ struct key {
     uint32_t newest; /* version that was ever asked for */
     unsigned count, room;
     struct event *events;
-    unsigned place;  /* among the user's keys that have a value */
-    bool is_listed;  /* the server says that it has it */
+    unsigned place; /* among the user's keys that have a value */
+    bool is_listed; /* the server says that it has it */
 };
 
 struct life {
@@ -45,15 +46,22 @@ struct life {
 
 enum verdict {
     MODEL_FINE,
-    MODEL_LOST,   /* what must be there is not */
+    MODEL_LOST,   /* what must be there is not, or not whole */
     MODEL_OLD,    /* deleted, flushed or overwritten, and back */
     MODEL_UNKNOWN /* a version that was not yet put */
+};
+
+/* What a start has brought of a key. */
+struct finding {
+    uint32_t version;
+    bool is_whole;
+    bool is_sure; /* of a miss: the server does not have it */
 };
 
 struct judgement {
     enum verdict verdict;
     bool is_expected; /* a hit */
-    bool is_base; /* ... of what was found before, not put in this life */
+    bool is_base;     /* ... of what was found before, not put in this life */
 };
 
 /* A key nobody asked for.  Aborts without memory, as the others do. */
@@ -66,6 +74,8 @@ void key_begin(struct key *, uint32_t version, uint64_t now_ns,
 void key_done(struct key *, uint64_t now_ns);
 /* Its version as far as is known: what a GET after the last answer finds. */
 uint32_t key_version(const struct key *);
+/* It has a version, and metadata if it should. */
+bool key_is_whole(const struct key *);
 
 /* In the life, with all of the key's requests answered.  asked_ns: when the GET
  * was.  Only OLD and UNKNOWN are possible: any miss is legal. */
@@ -73,10 +83,10 @@ enum verdict key_judge_live(const struct key *, const struct life *,
                             uint32_t seen, uint64_t asked_ns);
 /* After the life: of what its successor serves. */
 struct judgement key_judge(const struct key *, const struct life *,
-                           uint32_t seen);
+                           const struct finding *);
 
-/* A new life begins with this.  A miss may be none for good: is_sure false
- * keeps all that may be there yet. */
-void key_settle(struct key *, const struct life *, uint32_t seen, bool is_sure);
+/* A new life begins with this.  A miss that is not sure keeps all that may be
+ * there yet. */
+void key_settle(struct key *, const struct life *, const struct finding *);
 
 #endif

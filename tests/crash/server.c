@@ -18,7 +18,7 @@
 #define READY_MS   60000
 #define STOP_NS    (60 * NS_PER_SECOND)
 #define LINE_ROOM  512u
-#define OPTIONS    11u
+#define OPTIONS    10u
 #define ARGV_ROOM  (1 + 2 * OPTIONS + 1)
 #define VALUE_ROOM 4200u
 
@@ -40,7 +40,6 @@ run(const struct settings *settings, const char *engine, int ready_fd)
     SET("nvme.size=%llu", (number)settings->size);
     SET("nvme.engine=%s", engine);
     SET("nvme.write=all");
-    SET("nvme.read_wait=60s");
     SET("limits.value=16MiB");
     SET("limits.workers=2");
     SET("lease.ms=0");

@@ -10,7 +10,7 @@
 enum sabotage {
     SABOTAGE_NONE,
     SABOTAGE_ROLLBACK, /* an older state of the device is put back */
-    SABOTAGE_WIPE,     /* part of the device is zeroed */
+    SABOTAGE_WIPE,     /* the device is emptied */
     SABOTAGE_BYTES     /* a bit of a value is turned after it was received */
 };
 

@@ -52,8 +52,7 @@ value_kind(uint32_t number)
 struct bytes
 value_name(uint32_t number, const char *half, char into[NAME_ROOM])
 {
-    int size =
-        snprintf(into, NAME_ROOM, NAME_BEFORE "%08x@%s", number, half);
+    int size = snprintf(into, NAME_ROOM, NAME_BEFORE "%08x@%s", number, half);
 
     return (struct bytes){(const uint8_t *)into, (size_t)size};
 }

@@ -69,7 +69,7 @@ class NvmeTest(ServerTest):
         return super().serve(**dict(
             {"dram_size": "32MiB", "lease_ms": 0, "limits_value": "8MiB",
              "nvme_path": self.directory, "nvme_size": "64MiB",
-             "nvme_engine": self.engine}, **options))
+             "nvme_queue": "16MiB", "nvme_engine": self.engine}, **options))
 
     def serve_again(self, **options):
         """After kill -9, on the same device: nothing is in DRAM."""

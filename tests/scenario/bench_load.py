@@ -42,24 +42,22 @@ class LoadTest(ServerTest):
 
     def test_values_come_from_the_disk_on_either_wire(self):
         self.serve_nvme()
-        for scheme in "lm", "redis":
-            before = self.watch["hits_nvme"]
-            found = self.measure("--keys", KEYS, scheme=scheme)
+        for scheme, fill in (("lm", "--fill"), ("lm", "--no-fill"),
+                             ("redis", "--fill"), ("redis", "--no-fill")):
+            found = self.measure("--keys", KEYS, fill, scheme=scheme)
             self.assertGreater(found["hits"], 0)
             self.assertEqual((found["misses"], found["wrong"]), (0, 0))
             nvme = found["nvme"]
             self.assertGreaterEqual(nvme["share"], 0.99)
             self.assertEqual(nvme["hits_nvme"] + nvme["hits_dram"],
                              found["hits"])
-            self.assertEqual(nvme["hits_nvme"],
-                             self.watch["hits_nvme"] - before)
+            self.assertGreaterEqual(self.watch["hits_nvme"],
+                                    nvme["hits_nvme"])
             self.assertEqual(nvme["skipped_bytes"], 0)
 
     def test_hits_in_dram_are_no_answer(self):
         self.serve_nvme()
-        self.measure("--keys", 4)
-        # Those few are in DRAM from the first round on.
-        result = self.run_load(FAILED, "--keys", 4, "--no-fill")
+        result = self.run_load(FAILED, "--keys", 4)
         self.assertIn("of the hits came from NVMe, not 99 %", result.stderr)
         self.assertIn("% of the hits, written", result.stdout)
 

@@ -200,7 +200,8 @@ class Engines(StartTest):
         with urllib.request.urlopen(url, timeout=20) as page:
             self.assertIn(f'prefixcache_nvme_engine_info{{engine="{engine}"}} '
                           "1\n", page.read().decode())
-        names = self.put_many(self.client, 5, MIB)
+        names = self.put_many(self.client, 5, MIB,
+                              prefix=f"{self.server.pid}.")
         self.await_written()
         self.assertEqual(self.watch["writes_put"], 5)
         return names

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct run {
     const struct load_plan *plan;
     const struct load_value *value;
     struct load_tier *tier; /* of is_nvme, else NULL */
+    _Atomic uint64_t next; /* with a tier: all clients walk the keys together */
     pthread_barrier_t ready, go;
     uint64_t start_ns, stop_ns;
 };
@@ -37,6 +39,7 @@ struct load_client {
     unsigned index;
     struct wire *wire;
     uint8_t *buffer;
+    uint64_t number; /* of the next key; without a tier */
     uint64_t random;
     uint64_t end_ns;
     struct load_result result;
@@ -162,23 +165,48 @@ fill_tier(struct load_client *client)
             !put_one(client, plan->first_key + i))
             return;
     }
+    settle(client);
+}
+
+/* What comes before the first key when keys are walked round and round, so that
+ * DRAM holds what it would hold then. */
+static void
+walk_up(struct load_client *client)
+{
+    const struct load_plan *plan = client->run->plan;
+    uint64_t count = client->run->tier->start.dram_size / plan->size + 1;
+    if (count > plan->keys)
+        count = plan->keys;
+    for (uint64_t i = plan->keys - count; i < plan->keys; i++) {
+        if (client->status != STATUS_OK ||
+            !get_one(client, plan->first_key + i))
+            return;
+    }
 }
 
 static void
 fill(struct load_client *client)
 {
     const struct load_plan *plan = client->run->plan;
-    if (client->run->tier != NULL) {
-        if (client->index == 0)
-            fill_tier(client);
-    } else {
-        for (uint64_t i = client->index; i < plan->keys;
-             i += plan->connections) {
-            if (!put_one(client, plan->first_key + i))
-                return;
-        }
+    for (uint64_t i = client->index; i < plan->keys; i += plan->connections) {
+        if (!put_one(client, plan->first_key + i))
+            return;
     }
     settle(client);
+}
+
+static void
+prepare(struct load_client *client)
+{
+    const struct load_plan *plan = client->run->plan;
+    if (client->run->tier == NULL && plan->is_filled)
+        fill(client);
+    if (client->run->tier != NULL && client->index == 0) {
+        if (plan->is_filled)
+            fill_tier(client);
+        if (plan->mode == LOAD_GET)
+            walk_up(client);
+    }
     memset(&client->result, 0, sizeof client->result);
 }
 
@@ -223,25 +251,40 @@ choose(struct load_client *client)
                                                                 : KIND_PUT;
 }
 
+/* Each begins at another key.  With a tier they take turns instead, so that one
+ * that is quicker does not come to what another has just read. */
+static uint64_t
+next_key(struct load_client *client)
+{
+    struct run *run = client->run;
+    uint64_t keys = run->plan->keys, number = client->number;
+    if (run->tier != NULL)
+        number =
+            atomic_fetch_add_explicit(&run->next, 1, memory_order_relaxed) %
+            keys;
+    else
+        client->number = number + 1 == keys ? 0 : number + 1;
+    return run->plan->first_key + number;
+}
+
 static void
 measure(struct load_client *client)
 {
     static bool (*const act[KIND_COUNT])(struct load_client *, uint64_t) = {
         [KIND_GET] = get_one, [KIND_PUT] = put_one, [KIND_EXISTS] = ask_one};
     const struct load_plan *plan = client->run->plan;
-    uint64_t number = plan->keys * client->index / plan->connections;
+    client->number = plan->keys * client->index / plan->connections;
     uint64_t now = clock_now_ns();
     while (client->status == STATUS_OK) {
         now = pace(client, now);
         if (now >= client->run->stop_ns)
             break;
         enum load_kind kind = choose(client);
-        if (!act[kind](client, plan->first_key + number))
+        if (!act[kind](client, next_key(client)))
             break;
         uint64_t done = clock_now_ns();
         histogram_add(&client->result.latency[kind], done - now);
         now = done;
-        number = number + 1 == plan->keys ? 0 : number + 1;
     }
     if (plan->mode == LOAD_PUT || plan->mode == LOAD_MIXED)
         settle(client);
@@ -260,8 +303,8 @@ serve_client(void *argument)
     } else {
         fail(client, STATUS_NO_SPACE, "buffer");
     }
-    if (client->status == STATUS_OK && plan->is_filled)
-        fill(client);
+    if (client->status == STATUS_OK)
+        prepare(client);
     pthread_barrier_wait(&client->run->ready);
     pthread_barrier_wait(&client->run->go);
     measure(client);

@@ -1,0 +1,522 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A device that errs, is full, crawls or is gone (D5 to D9): what is there is a
+miss, DRAM serves on, nobody waits for long, no byte is wrong, the server ends
+when it is told to, and the tier comes back by itself.  Root only."""
+import json
+import os
+import select
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "lib"))
+import sick_disk  # noqa: E402
+from nvme_test import BLOCK, NvmeTest, on_threads_too  # noqa: E402
+from raw_client import encode  # noqa: E402
+from server_test import MIB  # noqa: E402
+from watch import until  # noqa: E402
+
+KIB = 1 << 10
+DISK = 48 * MIB
+ROOM = 32 * MIB  # nvme.size
+SIZE = MIB - 8 * KIB  # of a value: a record of less than one read
+NEVER, SOON = "1h", "300ms"
+BACK_SECONDS = 10  # "within 10 s of space"
+
+
+class SickTest(NvmeTest):
+    """Begins with the loop device self.disk, and no server."""
+
+    def setUp(self):
+        super().setUp()
+        self.disk = self.add_disk(self.directory)
+
+    def add_disk(self, directory):
+        disk = sick_disk.Disk(directory, DISK)
+        self.addCleanup(disk.close)
+        return disk
+
+    def add_filesystem(self):
+        folder = os.path.join(self.directory, "mount")
+        os.mkdir(folder)
+        filesystem = sick_disk.Filesystem(self.disk, folder)
+        self.addCleanup(filesystem.close)
+        self.device = os.path.join(folder, "prefixcache.nvme")
+        return filesystem
+
+    def start(self, path, **options):
+        self.path = path
+        if path == self.disk.path:
+            self.device = self.disk.image
+        self.serve(**dict({"nvme_path": path, "nvme_size": ROOM,
+                           "nvme_probe": NEVER, "limits_value": "2MiB"},
+                          **options))
+        self.client = self.connect()
+
+    def restart(self, **options):
+        """kill -9, once all that was put is written."""
+        self.await_written()
+        self.server.kill()
+        self.watch.close()
+        self.start(self.path, **options)
+
+    def fill(self, number=8, **options):
+        """Values that are on the device alone; the first has been read."""
+        names = self.put_many(self.client, number, SIZE, prefix="cold")
+        self.restart(**options)
+        self.assert_there(self.client, names[0])
+        return names
+
+    def told(self, event):
+        """Details of the log lines about it."""
+        lines = [json.loads(line) for line in
+                 self.server.stderr().splitlines() if line.startswith("{")]
+        return [line["detail"] for line in lines if line["event"] == event]
+
+    def assert_serves_from_dram(self, *names):
+        """New values and those that have been read."""
+        for number in range(5):
+            self.put_fast(f"dram{number}")
+        self.assert_there(self.client, *names,
+                          *(f"dram{number}" for number in range(5)))
+
+    def put_fast(self, name, size=SIZE, version=0):
+        self.unwritten = 0
+        self.put(self.client, name, size, version)
+
+    def write_until(self, field, value):
+        """Values are put one after the other until that is so."""
+        number = 0
+        deadline = time.monotonic() + 20
+        while self.watch[field] != value:
+            self.assertLess(time.monotonic(), deadline, self.watch.info())
+            self.put_fast(f"push{number % 10}", 50_000, number)
+            self.await_written()
+            number += 1
+
+
+@on_threads_too
+class D5ReadErrors(SickTest):
+    def setUp(self):
+        super().setUp()
+        self.start(self.disk.path)
+
+    def place(self, name):
+        """Where the bytes of a value begin on the disk."""
+        at = self.disk.find(self.expected(name)[:64])
+        self.assertGreater(at, 0)
+        return at
+
+    def test_a_value_that_can_not_be_read_is_a_miss(self):
+        names = self.fill()
+        last = max(names, key=self.place)
+        self.disk.cut((self.place(last) + SIZE // 2) // BLOCK * BLOCK)
+        self.assertIsNone(self.client.command("GET", last))
+        self.assertEqual(self.client.command("EXISTS", last), b":0")
+        names.remove(last)
+        self.assert_there(self.client, *names)
+        info = self.watch.info()
+        self.assertEqual((info["nvme_read_errors"], info["reads_failed"],
+                          info["nvme_readable"], info["nvme_writable"]),
+                         (1, 1, 1, 1))
+
+    def test_five_of_them_take_the_tier_out(self):
+        names = self.fill()
+        self.disk.cut(MIB)
+        for name in names[1:]:
+            self.assertIsNone(self.client.command("GET", name))
+        info = self.watch.info()
+        self.assertEqual((info["nvme_readable"], info["nvme_out_of_service"],
+                          info["nvme_read_errors"], info["reads_failed"]),
+                         (0, 1, 5, 5))
+        self.assertEqual(self.client.command("EXISTS", *names[1:]), b":0")
+        self.assertEqual(self.client.command("MGET", *names)[1:], [None] * 7)
+        self.assert_serves_from_dram(names[0])
+        self.assertEqual(self.watch["nvme_read_errors"], 5)
+        self.assertRegex(self.told("nvme is out of service")[0],
+                         "Input/output error")
+
+    def test_it_is_back_when_it_can_be_read_again(self):
+        names = self.fill(nvme_probe=SOON)
+        self.disk.cut(0)
+        self.assertEqual(self.count_there(self.client, names[1:]), 0)
+        self.assertEqual(self.watch["nvme_readable"], 0)
+        self.assert_serves_from_dram(names[0])
+        self.disk.mend()
+        self.watch.until("nvme_readable", 1)
+        # What was asked for before the fifth failure is gone.
+        self.assert_there(self.client, names[0], *names[5:])
+        self.assertEqual(self.count_there(self.client, names), 4)
+        self.assertEqual(self.told("nvme is back in service"),
+                         [self.disk.path])
+        self.put(self.client, "after", SIZE)
+        self.restart()
+        self.assert_there(self.client, "after", *names[5:])
+
+    def out_and_back(self, work, **options):
+        names = self.fill(nvme_probe=SOON, **options)
+        self.disk.cut(0)
+        self.assertEqual(self.count_there(self.client, names[1:6]), 0)
+        self.assertEqual(self.watch["nvme_readable"], 0)
+        work(*names[6:])
+        self.disk.mend()
+        self.watch.until("nvme_readable", 1)
+
+    def test_what_is_deleted_meanwhile_is_not_back(self):
+        self.out_and_back(lambda cold, _: self.client.command("DEL", cold))
+        self.assert_gone(self.client, "cold6")
+        self.assert_there(self.client, "cold7")
+
+    def test_what_is_overwritten_meanwhile_is_not_back(self):
+        def overwrite(cold, _):
+            self.put_fast(cold, 1000, 1)
+            self.assert_there(self.client, cold)
+        self.out_and_back(overwrite)
+        self.assert_there(self.client, "cold6", "cold7")
+        until(lambda: self.count_notes("cold6") > 0, "the note of it")
+        self.restart()
+        self.assertIn(self.client.command("GET", "cold6"),
+                      (None, self.expected("cold6")))
+
+    def test_what_has_rotted_is_a_miss(self):
+        """D3: the device says that all is well, the checksum does not."""
+        names = self.fill()
+        self.disk.flip(self.place(names[2]) + SIZE - 1)
+        self.disk.flip(self.place(names[4]) - BLOCK + 100)
+        self.assert_gone_when_read(names[2], names[4])
+        for name in names[2], names[4]:
+            names.remove(name)
+        self.assert_there(self.client, *names)
+        info = self.watch.info()
+        self.assertEqual((info["nvme_corrupt"], info["reads_corrupt"],
+                          info["nvme_read_errors"], info["nvme_readable"]),
+                         (2, 2, 0, 1))
+
+    def assert_gone_when_read(self, *names):
+        for name in names:
+            self.assertIsNone(self.client.command("GET", name))
+            self.assertEqual(self.client.command("EXISTS", name), b":0")
+
+
+@on_threads_too
+class D6WriteErrors(SickTest):
+    def assert_reads_on(self, names):
+        """After five writes that failed."""
+        self.write_until("nvme_writable", 0)
+        self.assert_there(self.client, *names)
+        self.assert_serves_from_dram()
+        info = self.watch.info()
+        self.assertEqual((info["nvme_readable"], info["nvme_out_of_service"]),
+                         (1, 1))
+        self.assertGreaterEqual(info["nvme_write_errors"], 5)
+        self.assertGreaterEqual(info["writes_failed"], 5)
+        self.assertGreater(info["hits_nvme"], 5)
+        self.assertEqual(len(self.told("nvme is not written")), 1)
+        self.watch.until_equal("nvme_queue_bytes", 0)
+
+    def test_a_filesystem_that_turns_read_only(self):
+        filesystem = self.add_filesystem()
+        self.start(filesystem.directory)
+        names = self.fill()
+        filesystem.abort()
+        self.assert_reads_on(names)
+        self.assertRegex(self.told("nvme is not written")[0], "Read-only")
+
+    def test_a_device_that_fails_each_write(self):
+        """A loop device in a filesystem that takes no more."""
+        filesystem = self.add_filesystem()
+        self.disk = self.add_disk(filesystem.directory)
+        self.start(self.disk.path, nvme_size="16MiB")
+        names = self.fill(nvme_size="16MiB")
+        filesystem.abort()
+        self.assert_reads_on(names)
+        self.assertRegex(self.told("nvme is not written")[0],
+                         "Input/output error")
+
+    def test_a_flush_that_the_device_does_not_take_is_said(self):
+        self.start(self.disk.path)
+        names = self.fill()
+        self.disk.forbid_writes()
+        reply = self.client.command("FLUSHALL")
+        self.assertRegex(reply, b"^-ERR .*nvme")
+        for name in names:
+            self.assertIsNone(self.client.command("GET", name))
+        self.assertEqual(self.client.command("DBSIZE"), b":0")
+
+    def test_it_is_written_again_when_it_can_be(self):
+        self.start(self.disk.path)
+        names = self.fill(nvme_probe=SOON)
+        self.disk.forbid_writes()
+        self.write_until("nvme_writable", 0)
+        with self.noted(*names[2:4]):
+            self.assertEqual(self.client.command("DEL", names[2]), b":1")
+            self.put_fast(names[3], 1000, 1)
+            self.disk.allow_writes()
+            self.watch.until("nvme_writable", 1)
+        self.put(self.client, "after", SIZE)
+        self.restart()
+        self.assert_there(self.client, "after", names[1], *names[4:])
+        self.assert_gone(self.client, names[2])
+        self.assertIn(self.client.command("GET", names[3]),
+                      (None, self.expected(names[3])))
+
+    def test_a_flush_meanwhile_holds_after_it(self):
+        self.start(self.disk.path)
+        names = self.fill(nvme_probe=SOON)
+        self.disk.forbid_writes()
+        self.assertRegex(self.client.command("FLUSHALL"), b"^-ERR .*nvme")
+        self.disk.allow_writes()
+        self.watch.until("nvme_writable", 1)
+        self.assertEqual(self.client.command("FLUSHALL"), b"+OK")
+        self.restart()
+        self.assert_gone(self.client, *names)
+
+
+@on_threads_too
+class D7NoSpace(SickTest):
+    def test_a_device_without_room_is_taken_when_there_is_some(self):
+        filesystem = self.add_filesystem()
+        filler = os.path.join(filesystem.directory, "filler")
+        with open(filler, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0,
+                               filesystem.free_bytes() - ROOM // 2)
+        self.start(filesystem.directory, nvme_probe="30s")
+        self.assertEqual(self.watch["nvme_writable"], 0)
+        self.assertRegex(self.told("nvme is not written")[0], "No space")
+        self.assert_serves_from_dram()
+        self.assertEqual(self.watch["writes_put"], 0)
+        os.unlink(filler)
+        self.watch.until_equal("nvme_writable", 1, BACK_SECONDS)
+        names = self.put_many(self.client, 8, SIZE)
+        self.await_written()
+        self.assertEqual(self.watch["writes_put"], 8)
+        self.restart()
+        self.assert_there(self.client, *names)
+
+    def test_a_device_that_is_full_while_it_is_written(self):
+        self.start(self.disk.path)
+        names = self.fill(nvme_probe="30s")
+        self.disk.limit(12 * MIB)
+        self.write_until_full()
+        there = self.count_there(self.client, names)
+        self.assertGreater(there, 0)
+        self.assertRegex(self.told("nvme is not written")[0], "No space")
+        self.disk.limit(0)
+        self.watch.until_equal("nvme_writable", 1, BACK_SECONDS)
+        self.await_written()
+        more = self.put_many(self.client, 4, SIZE, prefix="after")
+        self.await_written()
+        self.restart()
+        self.assert_there(self.client, *more)
+        self.count_there(self.client, list(self.sizes))
+
+    def write_until_full(self):
+        number = 0
+        while self.watch["nvme_writable"] != 0:
+            self.put_fast(f"full{number}")
+            self.await_written()
+            self.assertLess(number, 100)
+            number += 1
+
+
+@on_threads_too
+class D8SlowDevice(SickTest):
+    """A megabyte a second: eight seconds for the value that is asked for, and
+    no more than one of them is ever waited for here."""
+    LARGE = 8 * MIB
+
+    def setUp(self):
+        super().setUp()
+        self.slow = sick_disk.Slow(self.disk)
+        self.addCleanup(self.slow.close)
+        filesystem = self.add_filesystem()
+        self.start(filesystem.directory, limits_value="8MiB",
+                   nvme_size="40MiB")
+
+    def start(self, path, **options):
+        super().start(path, **dict({"limits_value": "8MiB",
+                                    "nvme_size": "40MiB"}, **options))
+
+    def crawl(self, **options):
+        """Values on the device alone, which is slow from now on."""
+        self.put(self.client, "large", self.LARGE)
+        self.put(self.client, "other", self.LARGE)
+        names = self.fill(**options)
+        self.slow.add(self.server.pid)
+        self.slow.limit(read=MIB, write=MIB)
+        return names
+
+    def is_answered(self, client):
+        readable, _, _ = select.select([client.socket], [], [], 0)
+        return bool(readable)
+
+    def test_nobody_but_who_asked_waits_for_it(self):
+        names = self.crawl(nvme_read_wait="1m")
+        waiting = self.connect()
+        waiting.send(encode("GET", "large"))
+        others = self.connect_many(2)  # of both workers
+        for _ in range(50):
+            for client in others:
+                self.assert_there(client, names[0])
+                self.assertEqual(client.command("EXISTS", names[1], "large"),
+                                 b":2")
+                self.assertEqual(client.command("SET", "new", b"x"), b"+OK")
+        self.assertFalse(self.is_answered(waiting))
+        self.slow.limit()
+        self.assert_is("large", waiting.reply())
+
+    def test_what_comes_too_late_is_a_miss(self):
+        names = self.crawl(nvme_read_wait="300ms")
+        started = time.monotonic()
+        self.assertIsNone(self.client.command("GET", "large"))
+        self.assertLess(time.monotonic() - started, 6)
+        self.assertEqual(self.watch["reads_late"], 1)
+        self.assertEqual(self.watch["nvme_late"], 1)
+        self.assert_there(self.client, names[0])
+        # The read goes on, and what it brings is not thrown away.
+        self.slow.limit()
+        self.watch.until("reads_good", 2)
+        self.assert_there(self.client, "large")
+
+    def test_five_that_were_late_take_it_out(self):
+        names = self.crawl(nvme_read_wait="100ms", nvme_probe=SOON)
+        clients = self.connect_many(6)
+        for client, name in zip(clients, ["large", "other", *names[1:5]]):
+            client.send(encode("GET", name))
+        for client in clients:
+            self.assertIsNone(client.reply())
+        self.watch.until("nvme_out_of_service", 1)
+        self.assertRegex(self.told("nvme is out of service")[0], "too long")
+        self.slow.limit()
+        self.watch.until("nvme_readable", 1)
+        self.assert_there(self.client, *names[5:])
+
+    def test_who_asks_for_the_same_shares_the_read(self):
+        self.crawl(nvme_read_wait="1m")
+        clients = self.connect_many(6)
+        for client in clients:
+            client.send(encode("GET", "large"))
+        self.watch.until("reads_joined", 5)
+        self.slow.limit()
+        for client in clients:
+            self.assert_is("large", client.reply())
+        self.assertEqual(self.watch["reads_good"], 2)  # one by fill()
+        self.assertEqual(self.watch["reads_joined"], 5)
+
+    def test_what_stands_behind_it_keeps_its_order(self):
+        names = self.crawl(nvme_read_wait="1m")
+        for command in (("GET", "large"), ("PING",), ("GET", names[0]),
+                        ("MGET", names[0], "other", "none", names[1]),
+                        ("ECHO", "last")):
+            self.client.send(encode(*command))
+        self.watch.until("resp_get", 1)
+        self.assertFalse(self.is_answered(self.client))
+        self.slow.limit()
+        self.assert_is("large", self.client.reply())
+        self.assertEqual(self.client.reply(), b"+PONG")
+        self.assert_is(names[0], self.client.reply())
+        first, other, none, second = self.client.reply()
+        self.assert_is(names[0], first)
+        self.assert_is("other", other)
+        self.assertIsNone(none)
+        self.assert_is(names[1], second)
+        self.assertEqual(self.client.reply(), b"last")
+
+    def test_a_client_that_goes_while_it_waits_leaves_nothing(self):
+        self.crawl(nvme_read_wait="1m")
+        clients = self.connect_many(4)
+        for client in clients:
+            client.send(encode("GET", "large"), encode("GET", "other"))
+        self.watch.until("reads_joined", 3)
+        for client in clients[:3]:
+            client.reset()
+        self.slow.limit()
+        self.assert_is("large", clients[3].reply())
+        self.assert_is("other", clients[3].reply())
+        self.watch.until_equal("connected_clients", 3)
+        self.assertEqual(self.client.command("FLUSHALL"), b"+OK")
+        self.watch.until_equal("dram_used", 0)
+
+    def test_a_drain_answers_who_waits(self):
+        self.crawl(nvme_read_wait="1m", limits_drain="30s")
+        waiting = self.connect()
+        waiting.send(encode("GET", "large"))
+        self.watch.until("resp_get", 2)
+        os.kill(self.server.pid, signal.SIGTERM)
+        self.assertEqual(self.client.read_until_closed(), b"")
+        self.assertFalse(self.is_answered(waiting))
+        self.slow.limit()
+        self.assert_is("large", waiting.reply())
+        self.assertEqual(self.server.stop(), 0)
+
+    def test_puts_do_not_wait_for_it(self):
+        names = self.crawl(nvme_queue="4MiB")
+        for number in range(40):
+            self.put_fast(f"new{number}", 500_000)
+            self.assertLessEqual(self.watch["nvme_queue_bytes"], 4 * MIB)
+        self.assert_there(self.client, *(f"new{number}"
+                                         for number in range(40)))
+        self.assertGreater(self.watch["writes_skipped"], 10)
+        self.assert_there(self.client, names[0])
+
+    def test_a_server_ends_though_its_device_crawls(self):
+        self.crawl(nvme_queue="16MiB")
+        for number in range(30):
+            self.put_fast(f"new{number}", 500_000)
+        started = time.monotonic()
+        self.assertEqual(self.server.stop(), 0)
+        self.assertLess(time.monotonic() - started, 25)
+
+
+@on_threads_too
+class D9Gone(SickTest):
+    def test_a_device_that_answers_nothing_any_more(self):
+        filesystem = self.add_filesystem()
+        self.start(filesystem.directory)
+        names = self.fill()
+        filesystem.shut_down()
+        self.assertEqual(self.count_there(self.client, names[1:]), 0)
+        self.assertEqual(self.watch["nvme_readable"], 0)
+        self.assert_serves_from_dram(names[0])
+        self.assertRegex(self.client.command("FLUSHALL"), b"^-ERR .*nvme")
+        self.assertEqual(self.client.command("DBSIZE"), b":0")
+        self.assert_serves_from_dram()
+        self.assertEqual(self.server.stop(), 0)
+
+    def test_a_device_that_is_taken_away(self):
+        """The kernel keeps it for those who have it open."""
+        filesystem = self.add_filesystem()
+        self.start(filesystem.directory)
+        names = self.fill()
+        number = self.disk.path
+        filesystem.leave()
+        self.disk.close()
+        self.count_there(self.client, names)
+        self.assert_serves_from_dram(names[0])
+        self.assertEqual(self.server.stop(), 0)
+        until(lambda: not os.path.exists(
+            f"/sys/block/{os.path.basename(number)}/loop/backing_file"),
+            "the loop device to end")
+
+    def test_a_device_that_can_not_be_read_at_start(self):
+        self.disk.cut(0)
+        self.start(self.disk.path)
+        info = self.watch.info()
+        self.assertEqual((info["nvme_readable"], info["nvme_writable"]),
+                         (0, 0))
+        self.assert_serves_from_dram()
+        self.assertEqual(self.client.command("DEL", "dram1"), b":1")
+        self.client.command("FLUSHALL")
+        self.assertEqual(self.client.command("DBSIZE"), b":0")
+        self.assertEqual(self.server.stop(), 0)
+        self.assertTrue(self.told("nvme is out of service"))
+
+
+if __name__ == "__main__":
+    if sick_disk.refusal():
+        print(sick_disk.refusal())
+        sys.exit(77)
+    unittest.main()
