@@ -2,12 +2,15 @@
 /*
  * Several threads with a port each do everything that a store offers, all on
  * the same few keys, in a store too small for them, with too little in-flight
- * budget.  Every byte that is got follows from its key and the version that
- * stands before it; in the end nothing is held.  For ThreadSanitizer.
+ * budget; first in DRAM alone, then with a small NVMe device behind it.  Every
+ * byte that is got follows from its key and the version that stands before it;
+ * in the end nothing is held.  For ThreadSanitizer.
  */
 #include "tests/lib/store_values.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #define THREADS   4u
 #define KEYS      48u
@@ -170,22 +173,28 @@ put(struct user *user, const struct key *key, unsigned number)
 static void
 get(struct user *user, const struct store_name *name, unsigned number)
 {
-    struct store_get got = {0};
+    struct value_get value;
+    struct store_get *got = &value.get;
 
-    if (store_get_start(user->port, &got, name) != FINISHED) {
+    value_ask(user->port, &value, name);
+    if (!value.is_done && any(user, 16) == 0) {
+        store_get_cancel(user->port, got);
+        return;
+    }
+    if (!value_await_get(user->port, &value)) {
         user->is_wrong = true;
         return;
     }
-    if (got.status != STATUS_OK) {
+    if (got->status != STATUS_OK) {
         user->misses++;
         return;
     }
     user->hits++;
-    if (!is_meta_right(&got.meta, number))
+    if (!is_meta_right(&got->meta, number))
         user->is_wrong = true;
-    if (got.chunk != NULL && !is_right(got.chunk, number))
+    if (got->chunk != NULL && !is_right(got->chunk, number))
         user->is_wrong = true;
-    chunk_drop(&got.chunk);
+    chunk_drop(&got->chunk);
 }
 
 static void
@@ -283,9 +292,9 @@ use(void *arg)
 }
 
 static bool
-report(struct user *users)
+report(const struct user *users, const struct store_usage *usage)
 {
-    uint64_t hits = 0, misses = 0, stored = 0, waited = 0, evicted = 0;
+    uint64_t hits = 0, misses = 0, stored = 0, waited = 0, read = 0;
     bool is_fine = true;
 
     for (unsigned i = 0; i < THREADS; i++) {
@@ -293,22 +302,98 @@ report(struct user *users)
         misses += users[i].misses;
         stored += users[i].stored;
         waited += users[i].waited;
-        evicted += counter_read(&users[i].counters, COUNTER_evictions);
-        is_fine = is_fine && !users[i].is_wrong;
+        read += counter_read(&users[i].counters, COUNTER_hits_nvme);
+        is_fine = is_fine && !users[i].is_wrong &&
+                  counter_read(&users[i].counters, COUNTER_reads_corrupt) == 0;
     }
-    printf("%llu hits, %llu misses, %llu stored, %llu waited, %llu evicted\n",
-           (unsigned long long)hits, (unsigned long long)misses,
-           (unsigned long long)stored, (unsigned long long)waited,
-           (unsigned long long)evicted);
-    return is_fine && hits != 0 && stored != 0;
+    printf("%llu hits, %llu of them read, %llu misses, %llu stored, %llu "
+           "waited\n",
+           (unsigned long long)hits, (unsigned long long)read,
+           (unsigned long long)misses, (unsigned long long)stored,
+           (unsigned long long)waited);
+    return is_fine && hits != 0 && stored != 0 &&
+           (read != 0) == usage->has_nvme;
+}
+
+/* Nothing waits to be written, so that nothing is held for that. */
+static void
+settle(void)
+{
+    struct store_usage usage;
+    uint64_t until_ns = clock_now_ns() + 20 * NS_PER_SECOND;
+
+    do {
+        usleep(1000);
+        store_usage(store, &usage);
+    } while (usage.nvme_queue_bytes != 0 && clock_now_ns() < until_ns);
+}
+
+static bool
+run(struct store_limits *limits)
+{
+    static struct user users[THREADS];
+    struct store_usage at_start, usage;
+    bool is_fine;
+
+    memset(users, 0, sizeof(users));
+    if (store_open(limits, &store) != STATUS_OK)
+        return false;
+    for (unsigned i = 0; i < THREADS; i++) {
+        users[i].random = (uint64_t)(i + 1) << 32;
+        if (store_port_open(store, &users[i].counters, &users[i].port) !=
+            STATUS_OK)
+            return false;
+    }
+    store_usage(store, &at_start);
+    end_ns = clock_now_ns() + NS_IN_ALL;
+    for (unsigned i = 0; i < THREADS; i++)
+        if (pthread_create(&users[i].thread, NULL, use, &users[i]) != 0)
+            return false;
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(users[i].thread, NULL);
+    store_usage(store, &usage);
+    is_fine = report(users, &usage);
+    flush_now(users[0].port, STORE_ALL_SPACES);
+    settle();
+    for (unsigned i = 0; i < THREADS; i++)
+        store_port_close(&users[i].port);
+    is_fine = store_is_empty(store, &at_start) && is_fine;
+    puts(is_fine ? "every byte was right, nothing is left" : "WRONG");
+    store_close(&store);
+    return is_fine;
+}
+
+static bool
+run_with_nvme(struct store_limits *limits, enum io_engine_kind engine)
+{
+    static struct counters mover;
+    const char *parent = getenv("PREFIXCACHE_TMP");
+    char directory[128], path[160];
+    bool is_fine;
+
+    memset(&mover, 0, sizeof(mover));
+    snprintf(directory, sizeof(directory), "%s/race-XXXXXX",
+             parent == NULL ? "/tmp" : parent);
+    if (mkdtemp(directory) == NULL)
+        return false;
+    limits->nvme = (struct store_nvme_limits){
+        .device = {directory, 16u << 20, engine, 2, 2u << 20, SIZE_MOST + 8,
+                   NS_PER_SECOND},
+        .queue = 1u << 20,
+        .read_wait_ns = 10 * NS_PER_SECOND,
+        .reinsert = 50};
+    limits->mover_counters = &mover;
+    is_fine = run(limits);
+    snprintf(path, sizeof(path), "%s/prefixcache.nvme", directory);
+    unlink(path);
+    rmdir(directory);
+    return is_fine;
 }
 
 int
 main(void)
 {
-    static struct user users[THREADS];
     struct store_limits limits = store_small_limits();
-    struct store_usage at_start;
     bool is_fine;
 
     limits.dram_size = 2u << 20;
@@ -317,27 +402,8 @@ main(void)
     limits.put_wait_ns = 2 * NS_PER_MS;
     limits.lease_ns = 5 * NS_PER_MS;
     limits.workers = THREADS;
-    if (store_open(&limits, &store) != STATUS_OK)
-        return 2;
-    for (unsigned i = 0; i < THREADS; i++) {
-        users[i].random = (uint64_t)(i + 1) << 32;
-        if (store_port_open(store, &users[i].counters, &users[i].port) !=
-            STATUS_OK)
-            return 2;
-    }
-    store_usage(store, &at_start);
-    end_ns = clock_now_ns() + NS_IN_ALL;
-    for (unsigned i = 0; i < THREADS; i++)
-        if (pthread_create(&users[i].thread, NULL, use, &users[i]) != 0)
-            return 2;
-    for (unsigned i = 0; i < THREADS; i++)
-        pthread_join(users[i].thread, NULL);
-    is_fine = report(users);
-    flush_now(users[0].port, STORE_ALL_SPACES);
-    is_fine = store_is_empty(store, &at_start) && is_fine;
-    puts(is_fine ? "every byte was right, nothing is left" : "WRONG");
-    for (unsigned i = 0; i < THREADS; i++)
-        store_port_close(&users[i].port);
-    store_close(&store);
+    is_fine = run(&limits);
+    is_fine = run_with_nvme(&limits, IO_AUTO) && is_fine;
+    is_fine = run_with_nvme(&limits, IO_THREADS) && is_fine;
     return is_fine ? 0 : 1;
 }
