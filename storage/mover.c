@@ -82,19 +82,20 @@ mover_put(struct mover *mover, struct entry *entry)
         mover->first = job;
     mover->last = job;
     pthread_mutex_unlock(&mover->queue_lock);
-    if (before / WAKE_BYTES != (before + entry->body_size) / WAKE_BYTES &&
-        atomic_exchange(&mover->is_asleep, false))
-        port_wake(mover->port->port);
+    if (before / WAKE_BYTES != (before + entry->body_size) / WAKE_BYTES)
+        atomic_store_explicit(&mover->is_wanted, true, memory_order_relaxed);
 }
 
 void
-mover_hurry(struct mover *mover)
+mover_nudge(struct mover *mover)
 {
-    if (mover != NULL &&
-        atomic_load_explicit(&mover->store->write, memory_order_relaxed) ==
-            STORE_WRITE_EVICTED &&
-        atomic_exchange(&mover->is_asleep, false))
-        port_wake(mover->port->port);
+    if (mover == NULL ||
+        (!atomic_load_explicit(&mover->is_wanted, memory_order_relaxed) &&
+         !mover_is_behind(mover)) ||
+        !atomic_exchange(&mover->is_asleep, false))
+        return;
+    atomic_store_explicit(&mover->is_wanted, false, memory_order_relaxed);
+    port_wake(mover->port->port);
 }
 
 /* Takes over what was queued since the last look. */

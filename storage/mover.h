@@ -33,12 +33,11 @@ struct store_port *mover_store_port(const struct mover *);
 uint64_t mover_queue_bytes(const struct mover *);
 
 /* Any thread, with the entry's part locked: its body is to be written, unless
- * it is already.  No system call, but once per megabyte or so. */
+ * it is already. */
 void mover_put(struct mover *, struct entry *);
-/* Any thread: DRAM is nearly full, and with nvme.write=evicted that is the
- * mover's to see to.  NULL, and any other nvme.write: nothing to do. */
-void mover_hurry(struct mover *);
-/* Any thread: is it time to hurry it? */
-bool mover_is_behind(const struct store *);
+/* Any thread, with nothing locked, after that: wakes the mover if it sleeps and
+ * a megabyte waits for it, or if nvme.write=evicted and DRAM is nearly full.
+ * Else it looks by itself soon.  NULL: there is none. */
+void mover_nudge(struct mover *);
 
 #endif

@@ -53,8 +53,10 @@ reserve(const struct pool *pool)
 }
 
 bool
-mover_is_behind(const struct store *store)
+mover_is_behind(const struct mover *mover)
 {
+    const struct store *store = mover->store;
+
     return atomic_load_explicit(&store->write, memory_order_relaxed) ==
                STORE_WRITE_EVICTED &&
            pool_free_bytes(store->pool) < reserve(store->pool) / 2;

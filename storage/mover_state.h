@@ -49,7 +49,7 @@ struct mover {
     struct counters *counters;
     pthread_t thread;
     bool is_started;
-    _Atomic bool is_stopping, is_asleep;
+    _Atomic bool is_stopping, is_asleep, is_wanted;
     _Atomic uint64_t queue_bytes;            /* of jobs made and not ended */
     _Atomic uint64_t skipped, skipped_bytes; /* not counted yet; any thread */
     pthread_mutex_t queue_lock; /* guards the next two; any thread */
@@ -80,5 +80,7 @@ void mover_reclaim_kept(struct mover *, const struct mover_job *);
 void mover_reclaim_end(struct mover *);
 /* Makes DRAM free ahead of need (nvme.write: evicted). */
 void mover_evict_ahead(struct mover *);
+/* Any thread: it has less than half of that free. */
+bool mover_is_behind(const struct mover *);
 
 #endif

@@ -8,8 +8,9 @@
 
 #include <assert.h>
 
-/* How many entries that are being sent may be passed over in one search. */
-#define PASSED_MAX 256u
+/* How many entries that are being sent or written may be passed over in one
+ * search. */
+#define PASSED_MAX 2048u
 /* How many buckets one sweep looks at, however large the index is. */
 #define SWEEP_MOST (1u << 15)
 
@@ -53,7 +54,6 @@ store_evict(struct store_port *port, enum counter_id reason)
         }
         count(port->counters, reason, 1);
         count(port->counters, COUNTER_evicted_bytes, entry->body_size);
-        mover_hurry(port->store->mover);
         let_go(port, part, entry, now_ns);
         index_unlock(part);
         return true;

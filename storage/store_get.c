@@ -74,6 +74,7 @@ store_get_start(struct store_port *port, struct store_get *get,
         count(port->counters, COUNTER_hits_dram, 1);
     }
     index_unlock(part);
+    mover_nudge(port->store->mover);
     return FINISHED;
 }
 

@@ -338,7 +338,6 @@ store_put_finish(struct store_port *port, struct store_put *put,
     }
     index_unlock(part);
     store_put_cancel(port, put);
-    if (store->mover != NULL && mover_is_behind(store))
-        mover_hurry(store->mover);
+    mover_nudge(store->mover);
     return STATUS_OK;
 }
