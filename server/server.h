@@ -38,12 +38,12 @@ struct server {
     _Atomic uint64_t pinned_bytes; /* kept up by each worker's tick */
     uint64_t started_ns, started_unix_ms;
 
+    unsigned worker_count;   /* limits.workers */
     unsigned counters_count; /* a set for each worker, the listener, HTTP,
                                 the mover */
     struct counters *counters;
 
     /* The daemon's, set before any thread starts. */
-    unsigned worker_count;
     struct worker **workers;
     const char *data_address, *http_address; /* host:port, as bound */
 };

@@ -90,6 +90,21 @@ session_release(const char *key)
     cr_assert(late_release(key, STATUS_OK), "nobody waits for %s", key);
 }
 
+/* Has another client use the buffers that those who wait gave back. */
+static inline void
+session_scribble(void)
+{
+    static struct inline_client scribbler;
+    char line[600] = "ECHO ";
+
+    memset(line + strlen(line), '~', 500);
+    cr_assert(inline_client_open(&here, &scribbler));
+    session_say(&scribbler, line, NULL);
+    cr_assert_eq(scribbler.size, 6 + 500 + 2u);
+    inline_client_close(&scribbler);
+    worker_turn(here.worker);
+}
+
 /* No GET was left behind, and nobody holds a value. */
 static inline void
 session_end(void)

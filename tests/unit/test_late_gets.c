@@ -120,10 +120,11 @@ Test(late_gets, mget_reads_a_few_values_ahead)
                 NULL);
     session_expect("*9\r\n");
     for (unsigned i = 0; i < 9; i++) {
+        session_scribble();
         cr_assert_eq(late_count, i <= 5 ? 4u : 9 - i);
         snprintf(key, sizeof(key), "late-%u", i);
-        session_release(key);
-        session_expect("$1\r\nv\r\n");
+        cr_assert(late_release(key, i % 2 == 0 ? STATUS_OK : STATUS_MISS));
+        session_expect(i % 2 == 0 ? "$1\r\nv\r\n" : "$-1\r\n");
     }
     cr_assert_eq(late_started, 9u);
 }
@@ -181,8 +182,9 @@ Test(late_gets, lm_waits_too)
     cr_assert(inline_client_open(&here, &other));
     say_lm(&other, VERB_PUT, "late", "chunk");
     say_lm(&other, VERB_GET, "late", "");
-    say_lm(&other, VERB_EXISTS, "none", "");
+    say_lm(&other, VERB_EXISTS, "late", "");
     cr_assert_eq(other.size, 0u);
+    session_scribble();
     session_release("late");
     inline_client_settle(&other);
     cr_assert_eq(other.size, head + 5 + head);
@@ -273,6 +275,8 @@ converse(uint64_t seed, bool is_late)
         size += session_encode(text + size, sizeof(text) - size, line);
     }
     inline_client_send(&client, text, size);
+    if (is_late)
+        session_scribble();
     while (late_release_any(random_below(&order, LATE_MAX)))
         if (random_below(&order, 2) == 0)
             inline_client_settle(&client);

@@ -50,7 +50,10 @@ Test(late_limits, a_short_request_keeps_no_buffer)
     session_say(&client, "MGET late soon late", "PING", NULL);
     cr_assert_eq(late_count, 2u);
     cr_assert_eq(atomic_load(&here.server->head_memory.used), 0u);
+    session_scribble();
     session_release("late");
+    inline_client_settle(&client);
+    session_scribble();
     session_release("late");
     session_expect("*3\r\n$3\r\none\r\n$-1\r\n$3\r\none\r\n+PONG\r\n");
 }
