@@ -167,7 +167,8 @@ struct store_get {
 
 /* OK, with what the entry has, if the part that was named is there; MISS.
  * Touches recency.  PENDING: the bytes are being read; done() comes, with OK or
- * MISS, within nvme.read_wait.  The name is not needed any more then. */
+ * MISS, within nvme.read_wait.  The name is not needed any more then.  Metadata
+ * is had at once; `chunk` may be NULL with it. */
 enum progress store_get_start(struct store_port *, struct store_get *,
                               const struct store_name *) MUST_USE;
 /* Nobody wants a PENDING one any more: its done() will not be called. */

@@ -321,6 +321,19 @@ store_flight_join(struct store_port *port, struct part *part,
 }
 
 void
+store_flight_ahead(struct store_port *port, struct part *part,
+                   struct entry *entry)
+{
+    struct flight *flight =
+        entry->flight == NULL ? new_flight(port, entry) : NULL;
+
+    index_unlock(part);
+    if (flight != NULL && tier_get(port->store->tiers[TIER_NVME],
+                                   &flight->transfer) == FINISHED)
+        land(flight, NULL);
+}
+
+void
 store_flight_leave(struct entry *entry)
 {
     if (entry->flight != NULL)

@@ -36,6 +36,23 @@ mark_hit(struct store *store, struct part *part, struct entry *entry)
         mover_put(store->mover, entry);
 }
 
+/* With the part locked, which is unlocked.  Who asks for the metadata has it at
+ * once, and asks for the bytes next: they are read meanwhile. */
+static enum progress
+get_lower(struct store_port *port, struct part *part, struct entry *entry,
+          struct store_get *get, enum store_part which)
+{
+    if (!store_is_readable(port->store, entry)) {
+        index_unlock(part);
+        return FINISHED;
+    }
+    if (which == PART_BODY)
+        return store_flight_join(port, part, entry, get);
+    get->status = STATUS_OK;
+    store_flight_ahead(port, part, entry);
+    return FINISHED;
+}
+
 enum progress
 store_get_start(struct store_port *port, struct store_get *get,
                 const struct store_name *name)
@@ -54,12 +71,8 @@ store_get_start(struct store_port *port, struct store_get *get,
     get->meta = entry_meta_copy(entry);
     get->form = entry->form;
     chunk = store_chunk(entry);
-    if (chunk == NULL && entry_has_body(entry)) {
-        if (store_is_readable(port->store, entry))
-            return store_flight_join(port, part, entry, get);
-        index_unlock(part);
-        return FINISHED;
-    }
+    if (chunk == NULL && entry_has_body(entry))
+        return get_lower(port, part, entry, get, name->part);
     get->status = STATUS_OK;
     if (chunk != NULL) {
         struct transfer transfer = {.sequence = entry->sequence,

@@ -84,6 +84,9 @@ struct lease_account *store_lease_account(const struct store *,
 /* With the part locked, which is unlocked; `get` has its metadata. */
 enum progress store_flight_join(struct store_port *, struct part *,
                                 struct entry *, struct store_get *);
+/* With the part locked, which is unlocked: begins a read that nobody waits for
+ * yet. */
+void store_flight_ahead(struct store_port *, struct part *, struct entry *);
 /* With the part locked: the entry is about to go, or to be another one. */
 void store_flight_leave(struct entry *);
 void store_flight_move(struct entry *entry, struct entry *old);

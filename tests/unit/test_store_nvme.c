@@ -329,3 +329,27 @@ Test(store_nvme, a_read_that_finds_no_dram_is_a_miss)
         chunk_drop(&held[i].get.chunk);
     cr_assert_eq(check(1, 1), STATUS_OK);
 }
+
+Test(store_nvme, metadata_is_had_at_once_and_its_bytes_are_read_meanwhile)
+{
+    struct key key = key_numbered(&text, KEY_OBJECT, 7);
+    struct chunk_meta meta = {.size = 28,
+                              .bytes = "twenty-eight bytes of meta"};
+    struct store_terms terms = {.form = FORM_LM, .meta = &meta};
+    struct store_name half = name_meta(&key), whole = name_body(&key);
+    struct value_get first, second;
+
+    put_terms(7, 7, &terms);
+    fill_dram();
+    half = name_meta(&key);
+    key = key_numbered(&text, KEY_OBJECT, 7);
+    value_ask(port, &first, &half);
+    cr_assert(first.is_done);
+    cr_assert_eq(first.get.status, STATUS_OK);
+    cr_assert_eq(first.get.meta.size, 28);
+    value_ask(port, &second, &whole);
+    cr_assert(value_await_get(port, &second));
+    cr_assert_eq(second.get.status, STATUS_OK);
+    chunk_drop(&second.get.chunk);
+    cr_assert_eq(counter_read(&counters, COUNTER_reads_good), 1);
+}
