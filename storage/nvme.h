@@ -15,7 +15,9 @@
  * of the log: what is said later of a key (a value, a tombstone, a change) holds.
  *
  * Threads: get() by any thread with a port.  put(), reclaim and care: the one
- * mover's.  Notes, flush, usage and questions: any thread.
+ * mover's.  Notes, flush, usage and questions: any thread.  put() may be called
+ * under a lock of the index, so that what is noted of a key later stands behind
+ * it in the log: it takes no such lock, evicts nothing and calls nobody back.
  */
 #ifndef STORAGE_NVME_H
 #define STORAGE_NVME_H
@@ -69,8 +71,9 @@ uint64_t nvme_flushed(const struct tier *, unsigned space);
 
 /* --- The mover's thread. --- */
 /* At least every 50 ms, and when its port was woken: appends the notes that
- * wait, seals what is full and written, writes superblocks, probes.  Superblock,
- * header and trailer writes are waited for here; nothing else is. */
+ * wait, seals what is full and written, writes headers and superblocks, probes.
+ * All of that on the port, and passed on by port_submit(); of the writes none is
+ * waited for. */
 void nvme_care(struct tier *, struct port *);
 /* Values gathered by put() since the last call go to the device (adjacent ones
  * in one write of up to 1 MiB).  After the puts of a turn, before
@@ -81,8 +84,8 @@ bool nvme_wants_reclaim(const struct tier *);
 /* So few that what is kept of a victim needs them all. */
 bool nvme_is_tight(const struct tier *);
 struct nvme_victim;
-/* The oldest sealed segment, and its table (read here, blocking).  MISS: there
- * is none.  If the table can not be read the victim has no items, and
+/* The oldest sealed segment, and its table (read here, blocking); one at a
+ * time.  MISS: there is none, or an older one still waits for its table.  If the table can not be read the victim has no items, and
  * nvme_victim_is_blind() says so: the caller looks through the whole index. */
 enum status nvme_victim_start(struct tier *, struct port *,
                               struct nvme_victim **out) MUST_USE;
@@ -94,8 +97,8 @@ bool nvme_victim_next(struct nvme_victim *, struct nvme_item *item_out,
 uint64_t nvme_victim_bytes(const struct nvme_victim *); /* of its values */
 /* Is the place in it? */
 bool nvme_victim_has(const struct nvme_victim *, const struct tier_place *);
-/* Its next generation is written: no stop brings its values back.  Then the
- * caller forgets their places, and finishes.  IO: still sealed, victim ended. */
+/* Its next generation is written, which is waited for: no stop brings its values
+ * back.  Then the caller forgets their places, and finishes.  IO: still sealed, victim ended. */
 enum status nvme_victim_retire(struct nvme_victim *) MUST_USE;
 void nvme_victim_finish(struct nvme_victim **); /* READY */
 
@@ -114,7 +117,8 @@ struct nvme_usage {
     uint32_t segments, segments_ready, segments_sealed;
     uint64_t segment_size;
     uint64_t read_bytes, written_bytes; /* to and from the device, with heads */
-    uint64_t read_errors, write_errors, corrupt, stale, late, out_of_service;
+    uint64_t read_errors, write_errors, corrupt, stale, late;
+    uint64_t out_of_service; /* times that reads or writes were stopped */
     uint64_t notes, notes_lost;
     uint64_t recovered, recovery_ns; /* values found at start, how long it took */
 };

@@ -21,7 +21,6 @@ static_assert(NVME_NOTES_RECORD + NVME_BLOCK <= IO_SIZE_MAX, "so are notes");
 
 /* --- What is in it. --- */
 
-
 static void
 add_vector(struct nvme_batch *batch, uint8_t *at, uint32_t size)
 {
@@ -53,17 +52,22 @@ add_head(struct nvme *nvme, struct nvme_batch *batch,
          struct nvme_append *append)
 {
     uint8_t head[NVME_HEAD_BLOCKS_MAX * NVME_BLOCK];
+    struct nvme_record record = {.kind = append->kind,
+                                 .head_blocks = append->head_blocks,
+                                 .payload_size = append->payload_size,
+                                 .payload_checksum = append->payload_checksum,
+                                 .generation = append->ledger->generation};
 
     if (append->transfer != NULL)
-        append->record.item = nvme_write_item_of(append);
-    nvme_write_record(nvme->supers.super.identity, &append->record, head);
-    for (uint32_t i = 0; i < append->record.head_blocks; i++) {
+        record.item = nvme_write_item_of(append);
+    nvme_write_record(nvme->identity, &record, head);
+    for (uint32_t i = 0; i < append->head_blocks; i++) {
         uint8_t *block = take_block(&nvme->writer, batch);
 
         memcpy(block, head + i * NVME_BLOCK, NVME_BLOCK);
         add_vector(batch, block, NVME_BLOCK);
     }
-    append->started = append->record.head_blocks * NVME_BLOCK;
+    append->started = append->head_blocks * NVME_BLOCK;
 }
 
 /* Values that lie behind their own header are in no blocks of their own. */
@@ -83,8 +87,7 @@ add_copy(struct nvme *nvme, struct nvme_batch *batch,
 static void
 add_runs(struct nvme_batch *batch, struct nvme_append *append, uint32_t limit)
 {
-    uint32_t offset =
-        append->started - append->record.head_blocks * NVME_BLOCK;
+    uint32_t offset = append->started - append->head_blocks * NVME_BLOCK;
     struct chunk *chunk = append->transfer->chunk;
     struct chunk_cursor cursor = chunk_cursor_at(chunk, offset);
     struct iovec run;
@@ -108,14 +111,14 @@ add_runs(struct nvme_batch *batch, struct nvme_append *append, uint32_t limit)
 static uint32_t
 next_piece(const struct nvme_append *append, uint32_t *staging_out)
 {
-    uint32_t head = append->record.head_blocks * NVME_BLOCK;
+    uint32_t head = append->head_blocks * NVME_BLOCK;
     uint32_t from = append->started == 0 ? 0 : append->started - head;
     uint32_t payload = append->size - head - from;
 
     /* Pieces begin at whole megabytes of the payload. */
     if (payload > PIECE - from % PIECE)
         payload = PIECE - from % PIECE;
-    *staging_out = append->started == 0 ? append->record.head_blocks : 0;
+    *staging_out = append->started == 0 ? append->head_blocks : 0;
     if (append->transfer != NULL && payload != 0 &&
         !nvme_has_runs(append->transfer->chunk))
         ++*staging_out;
@@ -145,8 +148,7 @@ add_piece(struct nvme *nvme, struct nvme_batch *batch,
         add_copy(nvme, batch, append);
     } else if (payload != 0) {
         uint32_t left = append->transfer->chunk->size -
-                        (append->started -
-                         append->record.head_blocks * NVME_BLOCK);
+                        (append->started - append->head_blocks * NVME_BLOCK);
 
         add_runs(batch, append, payload < left ? payload : left);
     }
@@ -172,8 +174,7 @@ is_hopeless(struct nvme *nvme, const struct nvme_append *append)
 {
     bool is_behind_hole = append->transfer == NULL && append->ledger->has_hole;
 
-    return append->has_failed || is_behind_hole ||
-           !nvme_may_write(&nvme->tier);
+    return append->has_failed || is_behind_hole || !nvme_may_write(&nvme->tier);
 }
 
 /* It fails without another write, once those under way have ended. */
@@ -230,13 +231,18 @@ fill_batch(struct nvme *nvme, struct nvme_batch *batch)
 /* --- Its way. --- */
 
 static struct nvme_batch *
-take_batch(struct nvme_writer *writer)
+take_batch(struct nvme *nvme)
 {
+    struct nvme_writer *writer = &nvme->writer;
     struct nvme_batch *batch = writer->free_batches;
 
-    if (batch == NULL)
+    if (batch != NULL)
+        writer->free_batches = batch->next;
+    else if (writer->batch_count < NVME_BATCHES)
+        batch = &writer->batches[writer->batch_count++];
+    else
         return NULL;
-    writer->free_batches = batch->next;
+    batch->nvme = nvme;
     batch->first = batch->last = NULL;
     batch->block_count = 0;
     batch->io = (struct io){.is_write = true, .vectors = batch->vectors};
@@ -326,7 +332,7 @@ nvme_batch_pump(struct nvme *nvme)
     struct nvme_writer *writer = &nvme->writer;
 
     while (writer->first != NULL && writer->planned == 0) {
-        struct nvme_batch *batch = take_batch(writer);
+        struct nvme_batch *batch = take_batch(nvme);
 
         if (batch == NULL)
             return;
@@ -335,7 +341,7 @@ nvme_batch_pump(struct nvme *nvme)
             return;
         }
         writer->in_flight++;
-        batch->wait.bytes = batch->io.size;
+        batch->wait.bytes = batch->io.size < PIECE ? batch->io.size : PIECE;
         batch->wait.is_write = true;
         batch->wait.port = atomic_load(&nvme->mover);
         batch->wait.granted = on_granted;

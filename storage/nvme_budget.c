@@ -32,8 +32,7 @@ may_have(const struct nvme_budget *budget, const struct nvme_wait *wait)
                 budget->used <= budget->size - wait->bytes;
 
     if (wait->is_write)
-        return budget->writes == 0 ||
-               (budget->read_line.first == NULL && fits);
+        return budget->writes == 0 || (budget->read_line.first == NULL && fits);
     return budget->reads == 0 || fits;
 }
 

@@ -20,9 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FILE_NAME  "/prefixcache.nvme"
-#define READ_PIECE (64u << 10)
-#define LOCK_WAIT_NS (2 * NS_PER_SECOND)
+#define FILE_NAME    "/prefixcache.nvme"
+#define READ_PIECE   (64u << 10)
+#define LOCK_WAIT_NS (5 * NS_PER_SECOND)
 
 void *
 nvme_file_memory(size_t size)

@@ -87,8 +87,12 @@ take_out(struct nvme *nvme, const char *why)
 void
 nvme_health_read_failed(struct nvme *nvme, int error)
 {
+    static struct log_limiter limiter;
+
     atomic_fetch_add_explicit(&nvme->health.read_errors, 1,
                               memory_order_relaxed);
+    log_limited(&limiter, LOG_WARN, "nvme read failed", "%s: %s", nvme->path,
+                strerror(error));
     if (strike(&nvme->health, &nvme->health.reads))
         take_out(nvme, strerror(error));
 }
@@ -122,8 +126,12 @@ nvme_health_stop_writes(struct nvme *nvme, int error)
 void
 nvme_health_write_failed(struct nvme *nvme, int error)
 {
+    static struct log_limiter limiter;
+
     atomic_fetch_add_explicit(&nvme->health.write_errors, 1,
                               memory_order_relaxed);
+    log_limited(&limiter, LOG_WARN, "nvme write failed", "%s: %s", nvme->path,
+                strerror(error));
     if (strike(&nvme->health, &nvme->health.writes))
         nvme_health_stop_writes(nvme, error);
 }
@@ -168,8 +176,8 @@ probe_reads(struct nvme *nvme, uint64_t now_ns)
     health->is_probing = true;
     health->probe_started_ns = now_ns;
     health->vector = (struct iovec){health->block, NVME_BLOCK};
-    health->io = (struct io){.offset = nvme->supers.which * NVME_BLOCK,
-                             .done = on_read};
+    health->io =
+        (struct io){.offset = nvme->supers.which * NVME_BLOCK, .done = on_read};
     nvme_file_start(nvme, &health->io, &health->vector);
 }
 

@@ -25,9 +25,8 @@ enum status
 nvme_log_open(struct nvme *nvme)
 {
     struct nvme_log *log = &nvme->log;
-    const struct nvme_super *super = &nvme->supers.super;
 
-    log->blocks = (uint32_t)(super->segment_size / NVME_BLOCK);
+    log->blocks = (uint32_t)(nvme->segment_size / NVME_BLOCK);
     log->next_generation = 1;
     log->heading = NVME_NO_SEGMENT;
     log->segments = calloc(log->count + 1u, sizeof(*log->segments));
@@ -58,7 +57,7 @@ nvme_log_close(struct nvme *nvme)
 uint64_t
 nvme_log_offset(const struct nvme *nvme, uint32_t segment, uint32_t block)
 {
-    return NVME_DATA_START + segment * nvme->supers.super.segment_size +
+    return NVME_DATA_START + segment * nvme->segment_size +
            block * (uint64_t)NVME_BLOCK;
 }
 
@@ -158,7 +157,7 @@ nvme_log_head(struct nvme *nvme, uint32_t number)
 
     if (block == NULL)
         return status;
-    nvme_write_header(nvme->supers.super.identity, generation, block);
+    nvme_write_header(nvme->identity, generation, block);
     status = nvme_file_write(nvme, nvme_log_offset(nvme, number, 0), block,
                              NVME_BLOCK);
     if (status == STATUS_OK)
@@ -216,8 +215,7 @@ start_header(struct nvme *nvme, uint32_t number)
     nvme_log_use(nvme, number, NVME_HEADED);
     log->heading = number;
     log->heading_generation = log->next_generation++;
-    nvme_write_header(nvme->supers.super.identity, log->heading_generation,
-                      log->block);
+    nvme_write_header(nvme->identity, log->heading_generation, log->block);
     log->vector = (struct iovec){log->block, NVME_BLOCK};
     log->io = (struct io){.is_write = true,
                           .offset = nvme_log_offset(nvme, number, 0),

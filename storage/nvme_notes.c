@@ -200,7 +200,7 @@ write_record(struct nvme *nvme, const uint8_t *items, uint32_t size)
         return status;
     copy_items(notes, items, size);
     record.generation = ledger->generation;
-    nvme_write_record(nvme->supers.super.identity, &record, notes->record);
+    nvme_write_record(nvme->identity, &record, notes->record);
     memcpy(ledger->table + NVME_BLOCK + ledger->items, items, size);
     status = nvme_file_write(
         nvme, nvme_log_offset(nvme, ledger->segment, ledger->next_block),

@@ -12,6 +12,7 @@
  */
 #include "storage/nvme_state.h"
 
+#include "base/log.h"
 #include "storage/pool.h"
 
 #include <assert.h>
@@ -26,7 +27,8 @@
 /* Others may take what was made free. */
 #define ROOM_TRIES 8u
 
-static_assert(NVME_BLOCK == POOL_BLOCK, "runs are read and written as they are");
+static_assert(NVME_BLOCK == POOL_BLOCK,
+              "runs are read and written as they are");
 
 /* One read of some of it. */
 struct piece {
@@ -226,8 +228,8 @@ cut(struct read *read)
         if (has_runs) {
             unsigned staged = count;
 
-            count += next_runs(chunk, from, vectors + count,
-                               PIECE_VECTORS - count);
+            count +=
+                next_runs(chunk, from, vectors + count, PIECE_VECTORS - count);
             bytes = sum_of(vectors + staged, count - staged);
         }
         if (bytes > chunk->size - from)
@@ -272,9 +274,8 @@ check_head(const struct read *read, uint8_t *head,
 
     for (uint32_t i = 0; i < read->spot.head_blocks; i++)
         memcpy(head + i * NVME_BLOCK, read->staging[i], NVME_BLOCK);
-    switch (nvme_read_record(nvme->supers.super.identity, read->spot.generation,
-                             head, read->spot.head_blocks * NVME_BLOCK,
-                             record_out)) {
+    switch (nvme_read_record(nvme->identity, read->spot.generation, head,
+                             read->spot.head_blocks * NVME_BLOCK, record_out)) {
     case NVME_GOOD:
         break;
     case NVME_BLANK:
@@ -313,12 +314,19 @@ check(struct read *read)
 }
 
 static void
-count_outcome(struct nvme *nvme, const struct transfer *transfer)
+count_outcome(const struct read *read, enum status status)
 {
-    if (transfer->status == STATUS_MISS)
+    static struct log_limiter limiter;
+    struct nvme *nvme = read->nvme;
+
+    if (status == STATUS_MISS)
         atomic_fetch_add_explicit(&nvme->stale, 1, memory_order_relaxed);
-    else if (transfer->status == STATUS_CORRUPT)
-        atomic_fetch_add_explicit(&nvme->corrupt, 1, memory_order_relaxed);
+    if (status != STATUS_CORRUPT)
+        return;
+    atomic_fetch_add_explicit(&nvme->corrupt, 1, memory_order_relaxed);
+    log_limited(&limiter, LOG_WARN, "nvme value corrupt",
+                "segment %u, block %u: not what was written; it is a miss",
+                read->spot.segment, read->spot.block);
 }
 
 /* Ends it with a status; the caller tells. */
@@ -330,7 +338,7 @@ end(struct read *read, enum status status)
     transfer->status = status;
     if (status != STATUS_OK)
         chunk_drop(&transfer->chunk);
-    count_outcome(read->nvme, transfer);
+    count_outcome(read, status);
     free_read(read);
 }
 
@@ -339,12 +347,13 @@ finish(struct read *read)
 {
     struct nvme *nvme = read->nvme;
     struct transfer *transfer = read->transfer;
-    uint64_t bytes = read->wait.bytes;
+    uint64_t bytes =
+        (uint64_t)(read->spot.head_blocks + read->blocks) * NVME_BLOCK;
 
     if (read->error != 0)
         nvme_health_read_failed(nvme, read->error);
     /* Others may go on while this one is checked. */
-    nvme_budget_give(&nvme->budget, bytes, false);
+    nvme_budget_give(&nvme->budget, read->wait.bytes, false);
     atomic_fetch_add_explicit(&nvme->read_bytes, bytes, memory_order_relaxed);
     end(read, check(read));
     transfer->done(transfer);
@@ -461,7 +470,9 @@ start(struct nvme *nvme, struct transfer *transfer)
     *read = need;
     read->spot = spot;
     read->blocks = blocks;
-    read->wait.bytes = (uint64_t)(spot.head_blocks + blocks) * NVME_BLOCK;
+    /* Without its head, so that a budget of megabytes is used up by values of
+     * megabytes. */
+    read->wait.bytes = (uint64_t)(blocks == 0 ? 1 : blocks) * NVME_BLOCK;
     read->wait.port = transfer->port;
     read->wait.granted = on_granted;
     if (!nvme_budget_take(&nvme->budget, &read->wait))

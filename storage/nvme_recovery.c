@@ -14,6 +14,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Lines of the log; the sum is told in any case. */
+#define BROKEN_TOLD 10u
+
 struct recovery {
     struct nvme *nvme;
     struct nvme_super super; /* with as many segments as it had */
@@ -21,7 +24,7 @@ struct recovery {
     void *arg;
     struct nvme_scan *scan;
     struct nvme_segment_seen *seen;
-    uint32_t count; /* of those that are not blank */
+    uint32_t count;             /* of those that are not blank */
     struct nvme_ledger *ledger; /* of the segment that is walked, or NULL */
     uint64_t values, bytes, broken, read;
     uint64_t started_ns, told_ns;
@@ -109,9 +112,9 @@ on_broken(void *arg, const struct nvme_segment_seen *seen, uint32_t block,
 {
     struct recovery *recovery = arg;
 
-    recovery->broken++;
-    log_event(LOG_WARN, "nvme record lost", "segment %u, block %u: %s",
-              seen->number, block, why);
+    if (recovery->broken++ < BROKEN_TOLD)
+        log_event(LOG_WARN, "nvme record lost", "segment %u, block %u: %s",
+                  seen->number, block, why);
 }
 
 static void
@@ -246,10 +249,8 @@ skip_oldest(const struct recovery *recovery)
 static enum status
 read_all(struct recovery *recovery)
 {
-    const struct nvme_scan_events events = {.arg = recovery,
-                                            .item = on_item,
-                                            .broken = on_broken,
-                                            .read = on_read};
+    const struct nvme_scan_events events = {
+        .arg = recovery, .item = on_item, .broken = on_broken, .read = on_read};
     enum status status = nvme_scan_open(recovery->nvme->fd, &recovery->super,
                                         &events, &recovery->scan);
     uint32_t skipped;

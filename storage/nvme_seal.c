@@ -61,8 +61,7 @@ add_hole(struct nvme_ledger *ledger, uint32_t offset, uint32_t size)
 {
     if (ledger->hole_count == ledger->hole_room) {
         uint32_t room = ledger->hole_room == 0 ? 16 : 2 * ledger->hole_room;
-        struct nvme_hole *holes =
-            realloc(ledger->holes, room * sizeof(*holes));
+        struct nvme_hole *holes = realloc(ledger->holes, room * sizeof(*holes));
 
         if (holes == NULL) {
             ledger->is_spoiled = true;
@@ -116,7 +115,7 @@ trailer_offset(const struct nvme_ledger *ledger)
 static bool
 write_parts(struct nvme_ledger *ledger)
 {
-    const uint8_t *identity = ledger->nvme->supers.super.identity;
+    const uint8_t *identity = ledger->nvme->identity;
     struct nvme_record record = {.kind = NVME_RECORD_TABLE, .head_blocks = 1};
     struct nvme_trailer trailer = {.generation = ledger->generation,
                                    .table_block = ledger->next_block};
@@ -223,9 +222,8 @@ start_next(struct nvme_ledger *ledger)
         ledger->vector.iov_base =
             ledger->table + (size_t)ledger->written * NVME_BLOCK;
         ledger->vector.iov_len = left < PIECE ? left : PIECE;
-        ledger->io.offset =
-            nvme_log_offset(nvme, ledger->segment,
-                            ledger->next_block + ledger->written);
+        ledger->io.offset = nvme_log_offset(
+            nvme, ledger->segment, ledger->next_block + ledger->written);
     } else {
         ledger->vector = (struct iovec){ledger->trailer, NVME_BLOCK};
         ledger->io.offset = trailer_offset(ledger);

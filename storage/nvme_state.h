@@ -33,8 +33,8 @@
 /* Segments that are filled or being sealed at one time. */
 #define NVME_LEDGERS 4u
 /* Records reserved and not done; writes in flight or waiting for it. */
-#define NVME_RECORDS 1024u
-#define NVME_BATCHES 64u
+#define NVME_RECORDS    4096u
+#define NVME_BATCHES    64u
 #define NVME_NO_SEGMENT UINT32_MAX
 
 static inline uint32_t
@@ -136,12 +136,12 @@ struct nvme_ledger {
     uint32_t segment; /* or NVME_NO_SEGMENT: this one is not in use */
     uint64_t generation;
     uint32_t next_block;
-    unsigned pending;  /* records reserved and not done */
-    uint8_t *table;    /* one block for its head, then items */
-    uint32_t room;     /* bytes of items there is memory for */
-    uint32_t items;    /* bytes */
-    bool has_hole;     /* a record failed: a walk would end there */
-    bool is_spoiled;   /* no memory to say what is missing: no table */
+    unsigned pending; /* records reserved and not done */
+    uint8_t *table;   /* one block for its head, then items */
+    uint32_t room;    /* bytes of items there is memory for */
+    uint32_t items;   /* bytes */
+    bool has_hole;    /* a record failed: a walk would end there */
+    bool is_spoiled;  /* no memory to say what is missing: no table */
     struct nvme_hole *holes;
     uint32_t hole_count, hole_room;
     /* Sealing. */
@@ -159,10 +159,12 @@ struct nvme_append {
     struct nvme_append *next; /* in the order of the log */
     struct nvme_ledger *ledger;
     struct transfer *transfer; /* NULL: notes */
-    struct nvme_record record; /* without its item */
+    enum nvme_record_kind kind;
+    uint32_t head_blocks, payload_size;
+    uint64_t payload_checksum;
     struct chunk_meta meta;
-    uint32_t block;             /* the first one */
-    uint32_t size, started;     /* bytes, whole blocks; those in batches so far */
+    uint32_t block;         /* the first one */
+    uint32_t size, started; /* bytes, whole blocks; those in batches so far */
     uint32_t item_at, item_size;
     unsigned batches; /* planned or in flight, that it is in */
     bool has_failed;
@@ -186,7 +188,7 @@ struct nvme_log {
     uint32_t count;  /* of them; set when the superblock is read */
     uint32_t blocks; /* of a segment */
     uint64_t next_generation, last_active; /* generations */
-    uint64_t header_at_ns; /* not before */
+    uint64_t header_at_ns;                 /* not before */
     struct nvme_ledger ledgers[NVME_LEDGERS];
     struct nvme_ledger *active; /* or NULL */
     _Atomic uint32_t uses[NVME_USES];
@@ -200,7 +202,9 @@ struct nvme_log {
 
 struct nvme_writer {
     struct nvme_append appends[NVME_RECORDS], *free_appends;
+    unsigned append_count; /* that were ever used */
     struct nvme_batch batches[NVME_BATCHES], *free_batches;
+    unsigned batch_count;             /* likewise */
     struct nvme_append *first, *last; /* with bytes that are in no batch yet */
     unsigned planned;                 /* batches that wait for the budget */
     unsigned in_flight;               /* batches, the planned one too */
@@ -212,7 +216,7 @@ struct nvme_writer {
 
 /* --- notes --- */
 
-#define NVME_NOTES_SIZE (1u << 20)
+#define NVME_NOTES_SIZE   (1u << 20)
 #define NVME_NOTES_RECORD (64u << 10) /* bytes of items in one */
 struct nvme_notes {
     pthread_mutex_t lock;
@@ -263,6 +267,9 @@ struct nvme {
     bool is_dead; /* could not be read at start: stays out of service */
     bool is_recovered;
     uint64_t size; /* bytes in use on the device */
+    /* From the superblock; the same as long as it is open. */
+    uint8_t identity[NVME_IDENTITY];
+    uint64_t segment_size;
     uint32_t old_count; /* segments it had in the last run */
     struct io_engine *engine;
     struct port *_Atomic mover;

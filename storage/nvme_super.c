@@ -76,9 +76,8 @@ choose_segment_size(const struct nvme *nvme, uint64_t room)
 static uint32_t
 count_for(uint64_t room, uint64_t segment_size)
 {
-    uint64_t count = room < NVME_DATA_START
-                         ? 0
-                         : (room - NVME_DATA_START) / segment_size;
+    uint64_t count =
+        room < NVME_DATA_START ? 0 : (room - NVME_DATA_START) / segment_size;
 
     return count < NVME_NO_SEGMENT ? (uint32_t)count : NVME_NO_SEGMENT - 1;
 }
@@ -90,6 +89,8 @@ set_size(struct nvme *nvme, uint32_t count)
 {
     struct nvme_super *super = &nvme->supers.super;
 
+    memcpy(nvme->identity, super->identity, NVME_IDENTITY);
+    nvme->segment_size = super->segment_size;
     nvme->log.count = count;
     nvme->size = NVME_DATA_START + count * super->segment_size;
     if (super->segment_count < count)
@@ -320,8 +321,7 @@ on_written(struct io *io)
         supers->super = supers->next;
         supers->which = 1 - supers->which;
         for (unsigned i = 0; i < NVME_SPACES; i++)
-            atomic_store_explicit(&supers->flushed[i],
-                                  supers->super.flushed[i],
+            atomic_store_explicit(&supers->flushed[i], supers->super.flushed[i],
                                   memory_order_relaxed);
         if (supers->is_probe)
             nvme_health_back(nvme, true);
@@ -374,10 +374,10 @@ start_write(struct nvme *nvme)
     supers->is_wanted = false;
     supers->is_writing = true;
     supers->vector = (struct iovec){supers->block, NVME_BLOCK};
-    supers->io = (struct io){.is_write = true,
-                             .offset = (1 - supers->which) *
-                                       (uint64_t)NVME_BLOCK,
-                             .done = on_written};
+    supers->io =
+        (struct io){.is_write = true,
+                    .offset = (1 - supers->which) * (uint64_t)NVME_BLOCK,
+                    .done = on_written};
     nvme_file_start(nvme, &supers->io, &supers->vector);
 }
 
@@ -392,16 +392,17 @@ nvme_super_probe(struct nvme *nvme)
 
 /* Nobody waits for a device that does not answer. */
 static void
-end_late(struct nvme_supers *supers, uint64_t now_ns)
+end_late(struct nvme *nvme, uint64_t now_ns)
 {
+    struct nvme_supers *supers = &nvme->supers;
     struct nvme_flush *late = NULL;
 
     if (supers->under_way != NULL &&
-        now_ns - supers->started_ns > FLUSH_MOST_NS)
+        now_ns > supers->started_ns + FLUSH_MOST_NS)
         answer(&supers->under_way, STATUS_IO);
     pthread_mutex_lock(&supers->lock);
-    if (supers->first != NULL && now_ns > supers->waiting_ns &&
-        now_ns - supers->waiting_ns > FLUSH_MOST_NS) {
+    if (supers->first != NULL &&
+        (nvme->is_dead || now_ns > supers->waiting_ns + FLUSH_MOST_NS)) {
         late = supers->first;
         supers->first = supers->last = NULL;
     }
@@ -416,7 +417,7 @@ nvme_super_care(struct nvme *nvme, uint64_t now_ns)
     struct nvme_supers *supers = &nvme->supers;
 
     if (supers->is_writing || nvme->is_dead) {
-        end_late(supers, now_ns);
+        end_late(nvme, now_ns);
         return;
     }
     take_queue(supers, now_ns);

@@ -37,8 +37,8 @@ read_table(struct nvme *nvme, struct nvme_victim *victim)
     if (nvme_file_read(
             nvme, nvme_log_offset(nvme, victim->segment, segment->table_block),
             table, size) == STATUS_OK &&
-        nvme_read_record(nvme->supers.super.identity, victim->generation, table,
-                         NVME_BLOCK, &record) == NVME_GOOD &&
+        nvme_read_record(nvme->identity, victim->generation, table, NVME_BLOCK,
+                         &record) == NVME_GOOD &&
         record.kind == NVME_RECORD_TABLE &&
         record.payload_size <= size - NVME_BLOCK &&
         checksum_of(table + NVME_BLOCK, record.payload_size) ==

@@ -21,8 +21,8 @@ nvme_write_open(struct nvme *nvme)
     struct nvme_writer *writer = &nvme->writer;
     uint32_t blocks;
 
-    writer->staging_size = nvme->options.inflight / NVME_BLOCK * NVME_BLOCK +
-                           (size_t)STAGING_MORE;
+    writer->staging_size =
+        nvme->options.inflight / NVME_BLOCK * NVME_BLOCK + (size_t)STAGING_MORE;
     blocks = (uint32_t)(writer->staging_size / NVME_BLOCK);
     /* Touched only as far as small values need it. */
     writer->staging = mmap(NULL, writer->staging_size, PROT_READ | PROT_WRITE,
@@ -37,15 +37,6 @@ nvme_write_open(struct nvme *nvme)
     for (uint32_t i = blocks; i > 0; i--)
         writer->free_blocks[writer->free_count++] =
             writer->staging + (size_t)(i - 1) * NVME_BLOCK;
-    for (unsigned i = NVME_RECORDS; i > 0; i--) {
-        writer->appends[i - 1].next = writer->free_appends;
-        writer->free_appends = &writer->appends[i - 1];
-    }
-    for (unsigned i = NVME_BATCHES; i > 0; i--) {
-        writer->batches[i - 1].nvme = nvme;
-        writer->batches[i - 1].next = writer->free_batches;
-        writer->free_batches = &writer->batches[i - 1];
-    }
     return STATUS_OK;
 }
 
@@ -66,7 +57,7 @@ nvme_write_close(struct nvme *nvme)
 static uint32_t
 payload_blocks(const struct nvme_append *append)
 {
-    return nvme_blocks_of(append->record.payload_size);
+    return nvme_blocks_of(append->payload_size);
 }
 
 static struct nvme_append *
@@ -74,10 +65,13 @@ take_append(struct nvme_writer *writer)
 {
     struct nvme_append *append = writer->free_appends;
 
-    if (append != NULL) {
+    if (append != NULL)
         writer->free_appends = append->next;
-        memset(append, 0, sizeof(*append));
-    }
+    else if (writer->append_count < NVME_RECORDS)
+        append = &writer->appends[writer->append_count++];
+    else
+        return NULL;
+    memset(append, 0, sizeof(*append));
     return append;
 }
 
@@ -92,16 +86,15 @@ give_append(struct nvme_writer *writer, struct nvme_append *append)
 static enum status
 place(struct nvme *nvme, struct nvme_append *append)
 {
-    uint32_t blocks = append->record.head_blocks + payload_blocks(append);
-    enum status status = nvme_log_reserve(nvme, blocks, append->item_size,
-                                          &append->ledger);
+    uint32_t blocks = append->head_blocks + payload_blocks(append);
+    enum status status =
+        nvme_log_reserve(nvme, blocks, append->item_size, &append->ledger);
 
     if (status != STATUS_OK)
         return status;
     append->block = append->ledger->next_block;
     append->size = blocks * NVME_BLOCK;
     append->item_at = append->ledger->items;
-    append->record.generation = append->ledger->generation;
     append->ledger->next_block += blocks;
     append->ledger->pending++;
     return STATUS_OK;
@@ -174,10 +167,10 @@ put(struct nvme *nvme, struct transfer *transfer)
     append->transfer = transfer;
     if (transfer->meta != NULL)
         append->meta = *transfer->meta;
-    append->record.kind = NVME_RECORD_VALUE;
-    append->record.head_blocks = nvme_head_blocks(&transfer->key, &append->meta);
-    append->record.payload_size = transfer->chunk->size;
-    append->record.payload_checksum = transfer->chunk->checksum;
+    append->kind = NVME_RECORD_VALUE;
+    append->head_blocks = nvme_head_blocks(&transfer->key, &append->meta);
+    append->payload_size = transfer->chunk->size;
+    append->payload_checksum = transfer->chunk->checksum;
     item = nvme_write_item_of(append);
     append->item_size = nvme_item_size(&item);
     status = place(nvme, append);
@@ -212,10 +205,10 @@ nvme_write_notes(struct nvme *nvme, const uint8_t *items, uint32_t size)
 
     if (append == NULL)
         return STATUS_BUSY;
-    append->record.kind = NVME_RECORD_NOTES;
-    append->record.head_blocks = 1;
-    append->record.payload_size = size;
-    append->record.payload_checksum = checksum_of(items, size);
+    append->kind = NVME_RECORD_NOTES;
+    append->head_blocks = 1;
+    append->payload_size = size;
+    append->payload_checksum = checksum_of(items, size);
     append->item_size = size;
     status = place(nvme, append);
     if (status != STATUS_OK) {
@@ -237,7 +230,7 @@ nvme_write_finish(struct nvme *nvme, struct nvme_append *append)
     struct nvme_spot spot = {.generation = append->ledger->generation,
                              .segment = append->ledger->segment,
                              .block = append->block,
-                             .head_blocks = append->record.head_blocks};
+                             .head_blocks = append->head_blocks};
     bool has_failed = append->has_failed;
 
     nvme_seal_done(append->ledger, append);

@@ -227,8 +227,8 @@ uint64_t
 nvme_value_max(const struct tier *tier)
 {
     const struct nvme_log *log = &nvme_of_const(tier)->log;
-    uint32_t more = 1 + NVME_HEAD_BLOCKS_MAX + 1 +
-                    nvme_blocks_of(NVME_ITEM_MAX) + 1;
+    uint32_t more =
+        1 + NVME_HEAD_BLOCKS_MAX + 1 + nvme_blocks_of(NVME_ITEM_MAX) + 1;
 
     return log->blocks <= more ? 0
                                : (uint64_t)(log->blocks - more) * NVME_BLOCK;
@@ -243,8 +243,7 @@ nvme_capacity(const struct tier *tier)
 
     return count <= least ? 0
                           : (uint64_t)(count - least) *
-                                (nvme->supers.super.segment_size -
-                                 3 * NVME_BLOCK);
+                                (nvme->segment_size - 3 * NVME_BLOCK);
 }
 
 static void
@@ -271,7 +270,7 @@ nvme_usage(const struct tier *tier, struct nvme_usage *out)
         .segments = nvme->log.count,
         .segments_ready = nvme_log_count(nvme, NVME_READY),
         .segments_sealed = nvme_log_count(nvme, NVME_SEALED),
-        .segment_size = nvme->supers.super.segment_size,
+        .segment_size = nvme->segment_size,
         .read_bytes = atomic_load(&nvme->read_bytes),
         .written_bytes = atomic_load(&nvme->written_bytes),
         .read_errors = atomic_load(&nvme->health.read_errors),

@@ -12,6 +12,7 @@ unit_programs = \
 	tests/unit/test_bench_trace \
 	tests/unit/test_bench_values \
 	tests/unit/test_chunk \
+	tests/unit/test_crash_model \
 	tests/unit/test_extent \
 	tests/unit/test_glob \
 	tests/unit/test_index \
@@ -20,9 +21,15 @@ unit_programs = \
 	tests/unit/test_lease \
 	tests/unit/test_log \
 	tests/unit/test_mover \
+	tests/unit/test_nvme_damage \
 	tests/unit/test_nvme_format \
+	tests/unit/test_nvme_health \
 	tests/unit/test_nvme_item \
+	tests/unit/test_nvme_open \
+	tests/unit/test_nvme_recovery \
 	tests/unit/test_nvme_scan \
+	tests/unit/test_nvme_segments \
+	tests/unit/test_nvme_tier \
 	tests/unit/test_nvme_walk \
 	tests/unit/test_options \
 	tests/unit/test_options_finish \
@@ -49,6 +56,7 @@ conformance_programs = \
 # Plain programs with threads, for ThreadSanitizer.
 race_programs = \
 	tests/race/race_counters \
+	tests/race/race_nvme \
 	tests/race/race_pool \
 	tests/race/race_port \
 	tests/race/race_store
@@ -72,6 +80,7 @@ scenario_tests = \
 	tests/scenario/config.py \
 	tests/scenario/connections.py \
 	tests/scenario/counters.py \
+	tests/scenario/crash.py \
 	tests/scenario/cross_wire.py \
 	tests/scenario/fairness.py \
 	tests/scenario/fsck.py \
@@ -81,10 +90,15 @@ scenario_tests = \
 	tests/scenario/lifecycle.py \
 	tests/scenario/limits.py \
 	tests/scenario/lm.py \
+	tests/scenario/nvme.py \
+	tests/scenario/nvme_space.py \
+	tests/scenario/nvme_start.py \
 	tests/scenario/redis_clients.py \
 	tests/scenario/redis_tools.sh \
 	tests/scenario/resp.py \
 	tests/scenario/review.py \
+	tests/scenario/sick_device.py \
+	tests/scenario/slow_device.py \
 	tests/scenario/transcripts.py
 
 # Those that measure time or memory, which a sanitizer makes meaningless.
@@ -93,6 +107,7 @@ strict_scenario_tests = \
 
 # What tests run under, no tests themselves.
 tool_programs = \
+	tests/crash/crash \
 	tests/lib/make_nvme_image \
 	tests/lib/without_uring
 
@@ -115,6 +130,24 @@ check_PROGRAMS += $(test_programs) $(tool_programs)
 late_ldflags = $(AM_LDFLAGS) -Wl,--wrap=store_get_start,--wrap=store_get_cancel,--wrap=store_flush_start,--wrap=store_flush_cancel,--wrap=store_port_submit
 tests_unit_test_late_gets_LDFLAGS = $(late_ldflags)
 tests_unit_test_late_limits_LDFLAGS = $(late_ldflags)
+# The crash loop; a library, so that a unit test reaches its rules.
+check_LIBRARIES += libcrash.a
+libcrash_a_SOURCES = \
+	tests/crash/console.c \
+	tests/crash/cycle.c \
+	tests/crash/device.c \
+	tests/crash/model.c \
+	tests/crash/report.c \
+	tests/crash/server.c \
+	tests/crash/settings.c \
+	tests/crash/tally.c \
+	tests/crash/user.c \
+	tests/crash/user_load.c \
+	tests/crash/user_verify.c \
+	tests/crash/value.c
+tests_crash_crash_SOURCES = tests/crash/main.c
+tests_crash_crash_LDADD = libcrash.a $(LDADD)
+tests_unit_test_crash_model_LDADD = libcrash.a $(LDADD)
 LDADD = $(test_main) $(bench_libs) $(server_libs)
 $(criterion_programs): test_main = $(CRITERION_LIBS)
 $(fuzz_programs): test_main = $(fuzz_main)
@@ -139,7 +172,9 @@ tests_environment = \
 	PREFIXCACHE_BENCH='$(abs_builddir)/prefixcache-bench' \
 	PREFIXCACHE_FSCK='$(abs_builddir)/prefixcache-fsck' \
 	PREFIXCACHE_MAKE_IMAGE='$(abs_builddir)/tests/lib/make_nvme_image' \
+	PREFIXCACHE_CRASH='$(abs_builddir)/tests/crash/crash' \
 	PREFIXCACHE_SOURCE='$(abs_top_srcdir)' \
+	PREFIXCACHE_WITHOUT_URING='$(abs_builddir)/tests/lib/without_uring' \
 	PREFIXCACHE_SANITIZER='$(SANITIZER)' \
 	PYTHONDONTWRITEBYTECODE=1 \
 	ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 \
@@ -147,13 +182,24 @@ tests_environment = \
 	TSAN_OPTIONS=halt_on_error=1:abort_on_error=1:second_deadlock_stack=1
 AM_TESTS_ENVIRONMENT = $(tests_environment) export \
 	PREFIXCACHED PREFIXCACHE_CLI PREFIXCACHE_BENCH PREFIXCACHE_FSCK \
-	PREFIXCACHE_MAKE_IMAGE PREFIXCACHE_SOURCE \
-	PREFIXCACHE_SANITIZER PYTHONDONTWRITEBYTECODE \
+	PREFIXCACHE_MAKE_IMAGE PREFIXCACHE_CRASH PREFIXCACHE_SOURCE \
+	PREFIXCACHE_WITHOUT_URING PREFIXCACHE_SANITIZER PYTHONDONTWRITEBYTECODE \
 	ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS;
 
 # Subsets for sanitizers.
 asan_tests = $(criterion_programs) $(race_programs) $(fuzz_programs) $(scenario_tests)
 tsan_tests = $(race_programs) $(scenario_tests)
+
+# Many more kills than a check has time for, over each engine that is to be had.
+CYCLES = 1000
+ENGINES = uring threads
+crash: all tests/crash/crash$(EXEEXT)
+	@for engine in $(ENGINES); do \
+	    $(tests_environment) tests/crash/crash$(EXEEXT) \
+	        --cycles=$(CYCLES) --engine=$$engine $(CRASH_FLAGS) \
+	        || [ $$? -eq 77 ] || exit 1; \
+	done
+.PHONY: crash
 
 # Scenarios run the programs, so that those are built first.
 check_DATA = $(bin_PROGRAMS)

@@ -42,8 +42,7 @@ finish(enum progress progress)
     unsigned expected = progress == PENDING;
 
     cr_assert(progress == FINISHED || port != NULL);
-    while (done_count < expected ||
-           (port != NULL && port_pending(port) != 0)) {
+    while (done_count < expected || (port != NULL && port_pending(port) != 0)) {
         turn();
         cr_assert_lt(clock_now_ns(), end_ns);
     }

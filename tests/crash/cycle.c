@@ -205,6 +205,8 @@ join_users(struct run *run)
         pthread_join(user->thread, NULL);
         tally_add(&run->tally, &user->tally);
         memset(&user->tally, 0, sizeof(user->tally));
+        if (user->slowest_ns > run->slowest_ns)
+            run->slowest_ns = user->slowest_ns;
     }
 }
 

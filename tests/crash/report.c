@@ -55,12 +55,13 @@ report_progress(const struct run *run)
 {
     const struct tally *tally = &run->tally;
 
-    printf("cycle %u: %llu put, %llu overwritten, %llu deleted, %llu got; "
-           "%llu of %llu found (%.3f %%), %llu more; start %.0f ms\n",
-           run->cycle + 1, (number)tally->puts, (number)tally->overwrites,
-           (number)tally->deletes, (number)tally->gets, (number)tally->found,
-           (number)tally->expected, 100 * share(tally->found, tally->expected),
-           (number)tally->other_hits, start_ms(run, 0.5));
+    fprintf(run->settings.is_json ? stderr : stdout,
+            "cycle %u: %llu put, %llu overwritten, %llu deleted, %llu got; "
+            "%llu of %llu found (%.3f %%), %llu more; start %.0f ms\n",
+            run->cycle + 1, (number)tally->puts, (number)tally->overwrites,
+            (number)tally->deletes, (number)tally->gets, (number)tally->found,
+            (number)tally->expected, 100 * share(tally->found, tally->expected),
+            (number)tally->other_hits, start_ms(run, 0.5));
     fflush(stdout);
 }
 
@@ -107,6 +108,7 @@ print_json(const struct run *run)
            run->cycle);
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         printf("\"%s\": %llu, ", rows[i].name, (number)rows[i].value);
+    printf("\"slowest_answer_ms\": %.1f, ", (double)run->slowest_ns / 1e6);
     printf("\"share\": %.5f, \"start_ms_p50\": %.1f, \"start_ms_max\": %.1f, "
            "\"passed\": %s}\n",
            share(tally->found, tally->expected), start_ms(run, 0.5),
@@ -144,8 +146,9 @@ print_table(const struct run *run)
            "given\n",
            (number)(tally->checked - tally->expected),
            (number)tally->other_hits, (number)tally->unsure);
-    printf("wrong bytes %llu, resurrections %llu\n", (number)tally->wrong,
-           (number)tally->old);
+    printf("wrong bytes %llu, resurrections %llu; slowest answer %.1f ms\n",
+           (number)tally->wrong, (number)tally->old,
+           (double)run->slowest_ns / 1e6);
     printf("starts: %u, p50 %.1f ms, max %.1f ms, failed %llu, slow %llu\n",
            run->starts.count, start_ms(run, 0.5), start_ms(run, 1),
            (number)run->failed_starts, (number)run->slow_starts);

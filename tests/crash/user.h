@@ -21,6 +21,7 @@ struct user {
     unsigned *present; /* keys that have a value, as far as is known */
     unsigned present_count;
     uint64_t due_ns; /* when the next request may begin */
+    uint64_t slowest_ns;
     struct tally tally;
 };
 

@@ -141,6 +141,18 @@ step(struct user *user)
     return get(user);
 }
 
+static enum status
+step_timed(struct user *user)
+{
+    uint64_t start_ns = clock_now_ns();
+    enum status status = step(user);
+    uint64_t ns = clock_now_ns() - start_ns;
+
+    if (status == STATUS_OK && ns > user->slowest_ns)
+        user->slowest_ns = ns;
+    return status;
+}
+
 void *
 user_load(void *arg)
 {
@@ -150,7 +162,7 @@ user_load(void *arg)
     if (user_connect(user)) {
         user->due_ns = clock_now_ns();
         while (status == STATUS_OK && wait_until_due(user))
-            status = step(user);
+            status = step_timed(user);
     }
     user_disconnect(user);
     return NULL;

@@ -73,7 +73,8 @@ static inline void
 nvme_on_found(void *arg, const struct tier_found *found)
 {
     struct nvme_tier *nvme = arg;
-    unsigned number = (unsigned)strtoul((const char *)found->key.bytes, NULL, 10);
+    unsigned number =
+        (unsigned)strtoul((const char *)found->key.bytes, NULL, 10);
     struct nvme_kept *kept = &nvme->kept[number];
 
     if (number >= NVME_KEYS)
@@ -271,8 +272,7 @@ nvme_put_begin(struct nvme_tier *nvme, struct nvme_transfer *its)
 
 /* What is stored is kept, in place of what was. */
 static inline enum status
-nvme_put_end(struct nvme_tier *nvme, struct nvme_transfer *its,
-             unsigned number)
+nvme_put_end(struct nvme_tier *nvme, struct nvme_transfer *its, unsigned number)
 {
     struct nvme_kept *kept = &nvme->kept[number];
     const struct transfer *transfer = &its->transfer;

@@ -79,8 +79,8 @@ class Overflow(WarmTest):
                 self.assert_is(name, lm.value(name))
             self.assert_there(self.client, name)
         info = self.watch.info()
-        self.assertGreater(info["hits_nvme"], 10)
-        self.assertGreater(info["hits_dram"], 20)
+        self.assertGreater(info["hits_nvme"], 20)
+        self.assertGreaterEqual(info["hits_dram"], len(SIZES))
         self.assertEqual(info["get_misses"], 0)
         self.assertEqual(info["reads_good"], info["hits_nvme"])
         self.assertEqual(info["nvme_chunks"], len(names))
@@ -392,8 +392,7 @@ class Gone(WarmTest):
             self.put(self.client, "other", 5000)
             self.put(self.client, "stale", MIB, 1)
         self.restart_at_once()
-        self.assertIn(self.client.command("GET", "stale"),
-                      (None, self.expected("stale")))
+        self.assert_miss_or_newest(self.client, "stale")
 
     def test_overwritten_over_the_other_wire(self):
         lm = self.lm()

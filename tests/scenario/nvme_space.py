@@ -99,9 +99,10 @@ class Policies(SpaceTest):
         for name in names:
             self.assert_there(self.client, name)
             self.await_free_dram()
-        self.restart()
+        self.put(self.client, "last", SIZE)
+        self.restart(nvme_size="128MiB")
         self.assert_there(self.client, *first)
-        self.assertLess(self.count_there(self.client, names), 64)
+        self.assert_gone(self.client, "last")
 
     def await_free_dram(self):
         """What is written makes room a little ahead of need."""
@@ -250,8 +251,7 @@ class Full(SpaceTest):
             self.await_written()
             self.restart_small()
             self.assert_gone(self.client, "doomed")
-            self.assertIn(self.client.command("GET", "twice"),
-                          (None, self.expected("twice")))
+            self.assert_miss_or_newest(self.client, "twice")
 
     def test_what_is_asked_for_is_kept(self):
         self.start_small()
@@ -274,15 +274,25 @@ class Full(SpaceTest):
         self.assertGreater(self.watch["reclaimed"], 10)
         self.assertEqual(self.watch["writes_kept"], 0)
 
-    def test_what_is_leased_is_kept(self):
-        self.start_small(lease_ms="1h", nvme_reinsert="0")
+    def assert_keeps_leased(self, capacity):
         leased = self.put_many(self.client, 8, 300_000, prefix="leased")
         self.await_written()
         self.assertEqual(self.client.command("EXISTS", *leased), b":8")
-        self.rewrite(self.client, 4)
-        self.await_written()
-        self.assertGreater(self.watch["writes_kept"], 0)
+        for _ in range(40):
+            self.rewrite(self.client, 0.1, capacity=capacity)
+            self.await_written()
+        self.assertGreater(self.watch["writes_kept"], 8)
         self.assert_there(self.client, *leased)
+
+    def test_what_is_leased_is_kept(self):
+        self.start(nvme_size=2 * SMALL, limits_value="2MiB",
+                   dram_size="16MiB", nvme_queue="8MiB", lease_ms="1h",
+                   nvme_reinsert="0")
+        self.assert_keeps_leased(2 * SMALL)
+
+    def test_what_is_leased_is_kept_on_a_small_device_too(self):
+        self.start_small(lease_ms="1h", nvme_reinsert="0")
+        self.assert_keeps_leased(SMALL)
 
     def test_values_that_are_being_read_are_given_back_all_the_same(self):
         """Reads of what was there a moment ago: a hit or a miss, never else."""
@@ -312,7 +322,7 @@ class Resized(SpaceTest):
 
     def again(self, size):
         self.await_written()
-        self.restart(nvme_size=size, limits_value="2MiB")
+        self.restart(nvme_size=size, limits_value="2MiB", nvme_reinsert="0")
 
     def test_a_device_that_grows_keeps_what_it_had(self):
         self.start(nvme_size=SMALL, limits_value="2MiB")
@@ -359,8 +369,7 @@ class Resized(SpaceTest):
         for _ in range(2):
             self.again(SMALL)
             self.assert_gone(self.client, "early")
-            self.assertIn(self.client.command("GET", "twice"),
-                          (None, self.expected("twice")))
+            self.assert_miss_or_newest(self.client, "twice")
 
 
 if __name__ == "__main__":

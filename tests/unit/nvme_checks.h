@@ -118,6 +118,17 @@ is_gone(unsigned number)
     cr_assert(!nvme.kept[number].is_there, "value %u", number);
 }
 
+/* In the file. */
+static inline uint64_t
+offset_of(const struct tier_place *place)
+{
+    uint64_t block = (place->word[0] & UINT32_MAX) >> 2;
+
+    return NVME_DATA_START +
+           (place->word[0] >> 32) * nvme_used(&nvme).segment_size +
+           block * NVME_BLOCK;
+}
+
 static inline void
 settles(void)
 {
@@ -138,6 +149,53 @@ settles(void)
         }                                                                      \
         cr_assert_eq(waitpid(pid_, &status_, 0), pid_);                        \
         cr_assert(WIFEXITED(status_) && WEXITSTATUS(status_) == 0);            \
+    } while (0)
+
+static inline uint32_t
+size_of(unsigned number)
+{
+    static const uint32_t sizes[] = {0, 1, 1900, 4096, 70001, 300000};
+
+    return sizes[number % 6];
+}
+
+static inline void
+puts_many(unsigned from, unsigned end, uint64_t sequence)
+{
+    for (unsigned i = from; i < end; i++)
+        puts_value(i, sequence + i, size_of(i));
+}
+
+static inline void
+are_there(unsigned from, unsigned end, uint64_t sequence)
+{
+    for (unsigned i = from; i < end; i++)
+        is_there(i, sequence + i);
+}
+
+/* The notes that wait are on the device. */
+static inline void
+notes_settle(void)
+{
+    uint64_t before = nvme_used(&nvme).written_bytes;
+    uint64_t end_ns = clock_now_ns() + NS_PER_SECOND;
+
+    while (nvme_used(&nvme).written_bytes == before) {
+        nvme_turn(&nvme);
+        HOLDS(clock_now_ns() < end_ns);
+    }
+    settles();
+}
+
+/* The tier is opened by a process that ends without closing anything. */
+#define KILLED_AFTER(body)                                                     \
+    do {                                                                       \
+        nvme_tier_close(&nvme);                                                \
+        KILLED_DURING({                                                        \
+            opens();                                                           \
+            body;                                                              \
+        });                                                                    \
+        opens();                                                               \
     } while (0)
 
 #endif

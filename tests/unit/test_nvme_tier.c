@@ -16,9 +16,9 @@ is_kept(unsigned number, uint32_t size)
 BOTH(nvme, values_of_every_size_come_back, DEVICE)
 {
     static const uint32_t sizes[] = {
-        0,       1,           1800,    1900,        2015,       2016,
-        2017,    4095,        4096,    4097,        8191,       70001,
-        MIB - 1, MIB,         MIB + 1, MIB + 60000, 2 * MIB - 1, 3 * MIB + 5};
+        0,       1,    1800,    1900,        2015,        2016,
+        2017,    4095, 4096,    4097,        8191,        70001,
+        MIB - 1, MIB,  MIB + 1, MIB + 60000, 2 * MIB - 1, 3 * MIB + 5};
 
     for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
         is_kept(i, sizes[i]);
@@ -283,9 +283,8 @@ Test(nvme, a_read_has_room_made_for_it)
     env = (struct tier_env){
         .nvme = &nvme.options, .pool = nvme.pool, .make_room = make_room};
     cr_assert_eq(tier_open(TIER_NVME, &env, &nvme.tier), STATUS_OK);
-    cr_assert_eq(
-        tier_recover(nvme.tier, nvme_on_found, &nvme, &nvme.sequence),
-        STATUS_OK);
+    cr_assert_eq(tier_recover(nvme.tier, nvme_on_found, &nvme, &nvme.sequence),
+                 STATUS_OK);
     cr_assert_eq(port_open(nvme_engine(nvme.tier), NULL, &nvme.port),
                  STATUS_OK);
     take_all();
