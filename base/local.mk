@@ -13,7 +13,8 @@ libbase_a_SOURCES = \
 	base/options_environment.c \
 	base/options_finish.c \
 	base/options_print.c \
-	base/options_yaml.c
+	base/options_yaml.c \
+	base/thread.c
 
 base_libs = libbase.a $(YAML_LIBS)
 

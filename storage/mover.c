@@ -3,6 +3,7 @@
 #include "storage/mover_state.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -184,11 +185,15 @@ write_due(struct mover *mover)
 
         if (!may_write) {
             mover_job_end(job, STATUS_IO);
-        } else if (mover_job_write(job) == STATUS_BUSY) {
-            put_back(mover, job);
-            return;
         } else {
-            mover->credit -= size;
+            enum status status = mover_job_write(job);
+
+            if (status == STATUS_BUSY) {
+                put_back(mover, job);
+                return;
+            }
+            if (status == STATUS_OK)
+                mover->credit -= size;
         }
     }
 }
@@ -250,11 +255,10 @@ run(void *arg)
 enum status
 mover_start(struct mover *mover)
 {
-    if (pthread_create(&mover->thread, NULL, run, mover) != 0)
-        return STATUS_NO_SPACE;
-    pthread_setname_np(mover->thread, "mover");
-    mover->is_started = true;
-    return STATUS_OK;
+    enum status status = thread_start(&mover->thread, "mover", run, mover);
+
+    mover->is_started = status == STATUS_OK;
+    return status;
 }
 
 /* What could not be written in time. */

@@ -171,7 +171,7 @@ mover_job_write(struct mover_job *job)
     if (transfer->status == STATUS_BUSY)
         return STATUS_BUSY;
     mover_job_end(job, transfer->status);
-    return STATUS_OK;
+    return STATUS_MISS;
 }
 
 void

@@ -65,8 +65,8 @@ struct mover {
  * its chunk (NULL: to be read first).  NULL without memory. */
 struct mover_job *mover_job_new(struct mover *, struct entry *,
                                 enum mover_errand);
-/* Starts its write.  BUSY: no segment is ready, the job is as it was; any other
- * status: it has ended or will. */
+/* Starts its write: OK.  BUSY: no segment is ready, the job is as it was.  MISS:
+ * there was nothing to write, or it can not be; the job has ended. */
 enum status mover_job_write(struct mover_job *) MUST_USE;
 /* The same, but where no segment is ready the value is given up. */
 void mover_job_write_now(struct mover_job *);

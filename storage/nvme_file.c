@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -42,12 +43,10 @@ name_file(struct nvme *nvme)
     struct stat seen;
 
     is_folder = stat(path, &seen) == 0 && S_ISDIR(seen.st_mode);
-    nvme->path = malloc(strlen(path) + sizeof(FILE_NAME));
-    if (nvme->path == NULL)
+    if (asprintf(&nvme->path, "%s%s", path, is_folder ? FILE_NAME : "") < 0) {
+        nvme->path = NULL;
         return STATUS_NO_SPACE;
-    strcpy(nvme->path, path);
-    if (is_folder)
-        strcat(nvme->path, FILE_NAME);
+    }
     return STATUS_OK;
 }
 

@@ -102,15 +102,13 @@ nvme_log_count(const struct nvme *nvme, enum nvme_use use)
     return atomic_load_explicit(&nvme->log.uses[use], memory_order_relaxed);
 }
 
-/* So many that reclaiming keeps ahead of a burst of writes, as far as a small
- * device can leave so much of it empty. */
+/* So many that reclaiming keeps ahead of a burst of writes: one for what comes,
+ * one for what is kept of a victim, and more where that is little. */
 uint32_t
 nvme_log_ready_least(const struct nvme *nvme)
 {
     uint32_t share = nvme->log.count / READY_SHARE;
 
-    if (nvme->log.count < 8)
-        return 1;
     return share < 2 ? 2 : share > READY_MOST ? READY_MOST : share;
 }
 

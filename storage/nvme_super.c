@@ -164,9 +164,10 @@ adopt(struct nvme *nvme, uint64_t room, const struct nvme_super_seen *seen)
     }
     nvme->supers.super = seen->super;
     nvme->supers.which = seen->which;
-    for (unsigned i = 0; i < NVME_SPACES; i++)
-        nvme->supers.wanted[i] = nvme->supers.flushed[i] =
-            seen->super.flushed[i];
+    for (unsigned i = 0; i < NVME_SPACES; i++) {
+        nvme->supers.wanted[i] = seen->super.flushed[i];
+        atomic_store(&nvme->supers.flushed[i], seen->super.flushed[i]);
+    }
     nvme->old_count = seen->super.segment_count;
     set_size(nvme, count);
     /* What does not fit any more is read before it is given up; and without

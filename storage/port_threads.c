@@ -6,14 +6,14 @@
  */
 #include "storage/port_engine.h"
 
+#include "base/thread.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
-
-#define NAME_SIZE 16u /* the kernel's, with the end */
 
 struct port_threads {
     int fd;
@@ -76,13 +76,11 @@ serve(void *arg)
 static bool
 start(struct port_threads *threads, unsigned number)
 {
-    char name[NAME_SIZE];
+    char name[24];
 
-    if (pthread_create(&threads->threads[number], NULL, serve, threads) != 0)
-        return false;
     snprintf(name, sizeof(name), "disk-%u", number);
-    pthread_setname_np(threads->threads[number], name);
-    return true;
+    return thread_start(&threads->threads[number], name, serve, threads) ==
+           STATUS_OK;
 }
 
 enum status

@@ -328,8 +328,8 @@ store_flight_ahead(struct store_port *port, struct part *part,
         entry->flight == NULL ? new_flight(port, entry) : NULL;
 
     index_unlock(part);
-    if (flight != NULL && tier_get(port->store->tiers[TIER_NVME],
-                                   &flight->transfer) == FINISHED)
+    if (flight != NULL &&
+        tier_get(port->store->tiers[TIER_NVME], &flight->transfer) == FINISHED)
         land(flight, NULL);
 }
 

@@ -3,28 +3,63 @@
  * nothing may come back.  The walk over the index follows (store_walk.c). */
 #include "storage/store_state.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 
+/* A device that takes longer has not taken it, as far as the client is told. */
+#define WAIT_NS (2 * NS_PER_SECOND)
+
 struct flush_job {
-    struct nvme_flush inner;
+    struct nvme_flush inner; /* first */
     struct store_port *home;
     struct store_flush *flush; /* NULL: nobody waits any more */
+    uint64_t deadline_ns;
+    struct flush_job *next; /* at home, while flush != NULL */
 };
+
+/* The oldest comes first, so that its deadline does. */
+static void
+stand_in_line(struct flush_job *job)
+{
+    struct flush_job **at = &job->home->first_flush;
+
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = job;
+}
+
+static void
+leave_line(struct flush_job *job)
+{
+    struct flush_job **at = &job->home->first_flush;
+
+    while (*at != job)
+        at = &(*at)->next;
+    *at = job->next;
+    job->flush->job = NULL;
+    job->flush = NULL;
+}
+
+static void
+answer(struct flush_job *job, enum status status)
+{
+    struct store_flush *flush = job->flush;
+
+    leave_line(job);
+    flush->status = status;
+    flush->done(flush);
+}
 
 static void
 on_flushed(struct nvme_flush *inner)
 {
     struct flush_job *job = (struct flush_job *)inner;
-    struct store_flush *flush = job->flush;
-    enum status status = inner->status;
 
     job->home->under_way--;
+    if (job->flush != NULL)
+        answer(job, inner->status);
     free(job);
-    if (flush == NULL)
-        return;
-    flush->job = NULL;
-    flush->status = status;
-    flush->done(flush);
 }
 
 enum progress
@@ -43,12 +78,14 @@ store_flush_start(struct store_port *port, struct store_flush *flush)
         return FINISHED;
     job->home = port;
     job->flush = flush;
+    job->deadline_ns = clock_now_ns() + WAIT_NS;
     job->inner.space =
         flush->space == STORE_ALL_SPACES ? NVME_ALL_SPACES : flush->space;
     job->inner.sequence = atomic_load(&store->sequence);
     job->inner.port = port->port;
     job->inner.done = on_flushed;
     flush->job = job;
+    stand_in_line(job);
     port->under_way++;
     nvme_flush(store->tiers[TIER_NVME], &job->inner);
     return PENDING;
@@ -59,6 +96,19 @@ store_flush_cancel(struct store_port *port, struct store_flush *flush)
 {
     (void)port;
     if (flush->job != NULL)
-        flush->job->flush = NULL;
-    flush->job = NULL;
+        leave_line(flush->job);
+}
+
+void
+store_flush_expire(struct store_port *port, uint64_t now_ns)
+{
+    while (port->first_flush != NULL &&
+           port->first_flush->deadline_ns <= now_ns)
+        answer(port->first_flush, STATUS_IO);
+}
+
+uint64_t
+store_flush_deadline_ns(const struct store_port *port)
+{
+    return port->first_flush == NULL ? 0 : port->first_flush->deadline_ns;
 }

@@ -136,12 +136,31 @@ store_view(struct store_port *port, const struct store_name *name,
     return STATUS_OK;
 }
 
+/* The entry a name means, whether its bytes can be had now or not: what is
+ * deleted on a device that is out of service must not be back with it. */
+static struct entry *
+lock_held(struct store_port *port, const struct store_name *name,
+          struct part **part_out, uint64_t now_ns)
+{
+    struct part *part = index_lock(port->store->index, name->key.hash);
+    struct entry *entry = store_find(port, part, &name->key, now_ns);
+
+    if (entry != NULL && (name->forms & (1u << entry->form)) != 0 &&
+        (name->part == PART_BODY ? entry_has_body(entry)
+                                 : entry->meta_size != 0)) {
+        *part_out = part;
+        return entry;
+    }
+    index_unlock(part);
+    return NULL;
+}
+
 enum status
 store_drop(struct store_port *port, const struct store_name *name)
 {
     uint64_t now_ns = clock_now_ns();
     struct part *part;
-    struct entry *entry = lock_meant(port, name, &part, now_ns);
+    struct entry *entry = lock_held(port, name, &part, now_ns);
 
     if (entry == NULL)
         return STATUS_MISS;
@@ -156,7 +175,7 @@ store_expire(struct store_port *port, const struct store_name *name,
 {
     struct part *part;
     uint64_t now_ns = clock_now_ns();
-    struct entry *entry = lock_meant(port, name, &part, now_ns);
+    struct entry *entry = lock_held(port, name, &part, now_ns);
     struct store_terms terms = {.expires_ns = expires_ns};
 
     if (entry == NULL)

@@ -145,17 +145,25 @@ store_port_run(struct store_port *port)
     port_run(port->port);
     run_line(port, now_ns);
     store_flight_expire(port, now_ns);
+    store_flush_expire(port, now_ns);
     port_submit(port->port);
+}
+
+/* The one that comes first; 0 is none. */
+static uint64_t
+sooner(uint64_t a_ns, uint64_t b_ns)
+{
+    if (a_ns == 0 || b_ns == 0)
+        return a_ns + b_ns;
+    return a_ns < b_ns ? a_ns : b_ns;
 }
 
 uint64_t
 store_port_deadline_ns(const struct store_port *port)
 {
-    uint64_t read_ns = store_flight_deadline_ns(port);
     uint64_t put_ns =
         port->first_waiting == NULL ? 0 : port->first_waiting->deadline_ns;
 
-    if (read_ns == 0 || put_ns == 0)
-        return read_ns + put_ns;
-    return read_ns < put_ns ? read_ns : put_ns;
+    return sooner(put_ns, sooner(store_flight_deadline_ns(port),
+                                 store_flush_deadline_ns(port)));
 }

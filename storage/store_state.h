@@ -46,6 +46,7 @@ struct store_port {
     struct store_put *first_waiting, *last_waiting;
     /* GETs that wait for a read, in the order in which they began. */
     struct waiter *first_waiter, *last_waiter;
+    struct flush_job *first_flush; /* those that somebody waits for */
     unsigned under_way; /* flights, waiters and flushes that end on it */
 };
 
@@ -93,6 +94,10 @@ void store_flight_move(struct entry *entry, struct entry *old);
 /* Ends the wait of GETs that have waited too long. */
 void store_flight_expire(struct store_port *, uint64_t now_ns);
 uint64_t store_flight_deadline_ns(const struct store_port *);
+
+/* Ends the wait for a device that does not take a flush; in store_flush.c. */
+void store_flush_expire(struct store_port *, uint64_t now_ns);
+uint64_t store_flush_deadline_ns(const struct store_port *);
 
 /* Brings back what the tiers have kept, in store_recover.c.  Main thread. */
 enum status store_recover(struct store_port *) MUST_USE;

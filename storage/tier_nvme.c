@@ -133,11 +133,12 @@ static enum status
 open_tier(const struct tier_env *env, struct tier **tier_out)
 {
     struct nvme *nvme = calloc(1, sizeof(*nvme));
-    struct tier *tier = &nvme->tier;
+    struct tier *tier;
     enum status status;
 
     if (nvme == NULL)
         return STATUS_NO_SPACE;
+    tier = &nvme->tier;
     status = open_memory(nvme, env);
     if (status == STATUS_OK)
         status = open_parts(nvme);

@@ -3,6 +3,7 @@
 #include "server/observe/http.h"
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "server/net/address.h"
 #include "server/observe/metrics.h"
 #include "server/server.h"
@@ -259,11 +260,10 @@ serve(void *arg)
 enum status
 http_start(struct http *http)
 {
-    if (pthread_create(&http->thread, NULL, serve, http) != 0)
-        return STATUS_NO_SPACE;
-    pthread_setname_np(http->thread, "http");
-    http->is_started = true;
-    return STATUS_OK;
+    enum status status = thread_start(&http->thread, "http", serve, http);
+
+    http->is_started = status == STATUS_OK;
+    return status;
 }
 
 void

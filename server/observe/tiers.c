@@ -74,15 +74,14 @@ list_traffic(const struct nvme_usage *nvme, struct figure *figures)
         {"nvme_out_of_service", "out_of_service_total", "counter",
          "Times the device was taken out of service.", nvme->out_of_service},
         {"nvme_notes", "notes_total", "counter",
-         "Deletions and changes written to the device.", nvme->notes},
+         "Deletions and changes that the device has to be told of.",
+         nvme->notes},
         {"nvme_notes_lost", "notes_lost_total", "counter",
          "Times the tier was given up because it could not be told of "
          "deletions.",
          nvme->notes_lost},
         {"nvme_recovered", "recovered_chunks", "gauge",
          "Values found at start.", nvme->recovered},
-        {"nvme_recovery_ms", "recovery_milliseconds", "gauge",
-         "How long finding them took.", nvme->recovery_ns / 1000000},
     };
 
     memcpy(figures, rows, sizeof(rows));
@@ -108,7 +107,8 @@ tiers_write_info(const struct store_usage *usage, FILE *file)
     if (!usage->has_nvme)
         return;
     count = list(usage, figures);
-    fprintf(file, "nvme_engine:%s\r\n", usage->nvme.engine);
+    fprintf(file, "nvme_engine:%s\r\nnvme_recovery_ms:%llu\r\n",
+            usage->nvme.engine, (number)usage->nvme.recovery_ns / 1000000);
     for (unsigned i = 0; i < count; i++)
         fprintf(file, "%s:%llu\r\n", figures[i].name, (number)figures[i].value);
 }
@@ -131,6 +131,12 @@ tiers_write_metrics(const struct store_usage *usage, FILE *file)
                 at->metric, at->help, at->metric, at->type, at->metric,
                 (number)at->value);
     }
+    fprintf(file,
+            "# HELP prefixcache_nvme_recovery_seconds How long finding what "
+            "the device holds took at start.\n"
+            "# TYPE prefixcache_nvme_recovery_seconds gauge\n"
+            "prefixcache_nvme_recovery_seconds %.3f\n",
+            (double)usage->nvme.recovery_ns / 1e9);
     fprintf(file,
             "# HELP prefixcache_nvme_engine_info How the device is read and "
             "written, as a label; always 1.\n"

@@ -6,6 +6,7 @@
 #include "server/worker/worker.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "server/net/connection.h"
 #include "server/net/group.h"
 #include "server/server.h"
@@ -261,13 +262,10 @@ turn(void *arg)
 enum status
 worker_start(struct worker *worker)
 {
-    char name[16];
+    char name[24];
 
-    if (pthread_create(&worker->thread, NULL, turn, worker) != 0)
-        return STATUS_NO_SPACE;
-    snprintf(name, sizeof(name), "worker-%u", worker->group.number % 10000);
-    pthread_setname_np(worker->thread, name);
-    return STATUS_OK;
+    snprintf(name, sizeof(name), "worker-%u", worker->group.number);
+    return thread_start(&worker->thread, name, turn, worker);
 }
 
 void

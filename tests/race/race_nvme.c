@@ -13,6 +13,7 @@
 #define GETTERS   2u
 #define WINDOW    4u
 #define PUTS      12u
+#define OLD       16u
 #define SIZE_MOST (400u << 10)
 #define NS_IN_ALL (1500 * NS_PER_MS)
 
@@ -27,6 +28,9 @@ struct getter {
     struct port *port;
     uint64_t random;
     uint64_t hits, misses;
+    /* Places that may be another's by now: right bytes or a miss. */
+    struct nvme_kept old[OLD];
+    unsigned old_number[OLD];
     bool is_wrong;
 };
 
@@ -191,6 +195,7 @@ on_got(struct transfer *transfer)
 static void
 start_get(struct getter *getter, struct transfer_of *get)
 {
+    unsigned old = random_below(&getter->random, OLD);
     struct slot *slot;
     struct nvme_kept kept;
 
@@ -199,6 +204,13 @@ start_get(struct getter *getter, struct transfer_of *get)
     pthread_mutex_lock(&slot->lock);
     kept = slot->kept;
     pthread_mutex_unlock(&slot->lock);
+    if (getter->old[old].is_there && random_below(&getter->random, 4) == 0) {
+        kept = getter->old[old];
+        get->number = getter->old_number[old];
+    } else if (random_below(&getter->random, 16) == 0) {
+        getter->old[old] = kept;
+        getter->old_number[old] = get->number;
+    }
     if (!kept.is_there)
         return;
     nvme_prepare(&nvme, &get->its, get->number, kept.sequence, kept.size);
@@ -341,7 +353,8 @@ report(void)
            (unsigned long long)puts_done, (unsigned long long)hits,
            (unsigned long long)misses, (unsigned long long)reclaimed,
            (unsigned long long)deleted, (unsigned long long)flushed);
-    return !is_wrong && hits != 0 && reclaimed != 0 && flushed != 0;
+    return !is_wrong && hits != 0 && misses != 0 && reclaimed != 0 &&
+           flushed != 0;
 }
 
 static bool

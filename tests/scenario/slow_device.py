@@ -3,6 +3,7 @@
 """A device that crawls (D8): nobody waits but who has asked for what is on it,
 and he not for long; late reads are misses, and the tier comes back.  Root
 only."""
+import contextlib
 import os
 import select
 import signal
@@ -13,8 +14,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import sick_disk  # noqa: E402
 from nvme_test import on_threads_too  # noqa: E402
 from raw_client import encode  # noqa: E402
+from server import STOP_SECONDS  # noqa: E402
 from server_test import MIB  # noqa: E402
 from sick_test import SOON, SickTest, main  # noqa: E402
+from watch import until  # noqa: E402
 
 
 @on_threads_too
@@ -146,16 +149,37 @@ class D8SlowDevice(SickTest):
         self.assert_is("large", waiting.reply())
         self.assertEqual(self.server.stop(), 0)
 
-    def test_a_drain_does_not_wait_for_ever(self):
+    def end_while_somebody_waits(self):
         self.crawl(nvme_read_wait="1m", limits_drain="300ms")
         waiting = self.connect()
         waiting.send(encode("GET", "large"))
         self.watch.until("resp_get", 2)
         os.kill(self.server.pid, signal.SIGTERM)
         self.assertEqual(waiting.read_until_closed(), b"")
-        self.assertEqual(len(self.told("drain ended")), 1)
+        until(lambda: self.told("drain ended"), "the end of the drain")
+
+    def test_a_drain_does_not_wait_for_ever(self):
+        self.end_while_somebody_waits()
         self.slow.limit()
-        self.assertEqual(self.server.stop(), 0)
+        self.assertEqual(self.server.process.wait(STOP_SECONDS), 0)
+
+    def test_one_more_signal_does_not_kill_a_server_that_ends(self):
+        """It waits for the read that nobody wants any more."""
+        self.end_while_somebody_waits()
+        until(lambda: "worker-0" not in self.threads(), "the workers' end")
+        for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+            os.kill(self.server.pid, number)
+        self.slow.limit()
+        self.assertEqual(self.server.process.wait(STOP_SECONDS), 0)
+
+    def threads(self):
+        tasks = f"/proc/{self.server.pid}/task"
+        names = []
+        for task in os.listdir(tasks):
+            with contextlib.suppress(FileNotFoundError):  # it has just ended
+                with open(f"{tasks}/{task}/comm") as file:
+                    names.append(file.read().strip())
+        return names
 
     def test_puts_do_not_wait_for_it(self):
         names = self.crawl(nvme_queue="4MiB")

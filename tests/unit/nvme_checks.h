@@ -118,14 +118,13 @@ is_gone(unsigned number)
     cr_assert(!nvme.kept[number].is_there, "value %u", number);
 }
 
-/* In the file. */
+/* Of its record in the file. */
 static inline uint64_t
-offset_of(const struct tier_place *place)
+offset_of(const struct tier_place *place, uint64_t segment_size)
 {
     uint64_t block = (place->word[0] & UINT32_MAX) >> 2;
 
-    return NVME_DATA_START +
-           (place->word[0] >> 32) * nvme_used(&nvme).segment_size +
+    return NVME_DATA_START + (place->word[0] >> 32) * segment_size +
            block * NVME_BLOCK;
 }
 

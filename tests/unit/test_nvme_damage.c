@@ -87,7 +87,7 @@ static void
 flip_each_byte_of(unsigned number)
 {
     const struct nvme_kept *kept = &nvme.kept[number];
-    uint64_t at = offset_of(&kept->place);
+    uint64_t at = offset_of(&kept->place, SEGMENT);
     uint32_t blocks =
         1 + (nvme.key_size > 4000) + (kept->size + BLOCK - 1) / BLOCK;
     uint64_t value_end = at + blocks * BLOCK;
@@ -215,7 +215,7 @@ Test(nvme_damage, a_start_with_any_part_flipped_finds_the_rest, .timeout = 300)
 
     begin(IO_AUTO);
     make_every_part();
-    open_segment = offset_of(&nvme.kept[16].place) - BLOCK;
+    open_segment = offset_of(&nvme.kept[16].place, SEGMENT) - BLOCK;
     take_image();
     opens();
     all = all_right(NVME_KEYS);
@@ -285,7 +285,7 @@ check_cut(uint64_t cut, const struct nvme_kept *written, unsigned from,
           unsigned count)
 {
     for (unsigned i = from; i < count; i++) {
-        uint64_t at = offset_of(&written[i].place);
+        uint64_t at = offset_of(&written[i].place, SEGMENT);
         uint64_t end = at + BLOCK + written[i].size;
 
         if (end <= cut)
@@ -301,11 +301,11 @@ cut_everywhere(enum io_engine_kind engine, void (*cut)(uint64_t, uint64_t))
 {
     static struct nvme_kept written[NVME_KEYS];
     unsigned count = 0, from = 0;
-    uint64_t start, end, places[NVME_KEYS];
+    uint64_t start, end;
 
     begin(engine);
     /* A sealed segment, and more than a megabyte in the next one. */
-    while (count < 100 || offset_of(&nvme.kept[count - 1].place) <
+    while (count < 100 || offset_of(&nvme.kept[count - 1].place, SEGMENT) <
                               NVME_DATA_START + SEGMENT + 3 * MIB / 2) {
         puts_value(count, 1 + count, 1 + count * 7919 % 120000);
         count++;
@@ -314,9 +314,9 @@ cut_everywhere(enum io_engine_kind engine, void (*cut)(uint64_t, uint64_t))
     memcpy(written, nvme.kept, sizeof(written));
     take_image();
     start = NVME_DATA_START + SEGMENT;
-    end = offset_of(&written[count - 1].place) + BLOCK +
+    end = offset_of(&written[count - 1].place, SEGMENT) + BLOCK +
           (written[count - 1].size + BLOCK - 1) / BLOCK * BLOCK;
-    while (offset_of(&written[from].place) < end - MIB - 200000)
+    while (offset_of(&written[from].place, SEGMENT) < end - MIB - 200000)
         from++;
     for (uint64_t at = end - MIB; at < end; at += 512) {
         cut(at, end);

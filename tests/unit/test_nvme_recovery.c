@@ -3,8 +3,12 @@
  * is there, what was deleted, flushed or reclaimed is not. */
 #include "tests/unit/nvme_checks.h"
 
+#include <signal.h>
+#include <time.h>
+
 #define DEVICE (64u * MIB)
 #define MANY   60u
+#define LAST   (NVME_KEYS - 1) /* of all keys */
 
 BOTH(nvme_recovery, what_was_put_is_there_after_a_close, DEVICE)
 {
@@ -27,6 +31,9 @@ BOTH(nvme_recovery, run_after_run_adds_to_what_there_is, DEVICE)
     for (unsigned i = 0; i < 6; i++) {
         KILLED_AFTER(puts_many(10 * i, 10 * i + 10, 1));
         are_there(0, 10 * i + 10, 1);
+        /* In a segment that comes after those of the runs before. */
+        cr_assert(i == 0 || nvme.kept[10 * i].place.word[1] >
+                                nvme.kept[10 * i - 1].place.word[1]);
     }
 }
 
@@ -309,4 +316,60 @@ BOTH(nvme_recovery, notes_are_written_when_all_before_them_is, DEVICE)
     settles();
     cr_assert_eq(nvme_put_end(&nvme, &its, 0), STATUS_OK);
     cr_assert_geq(nvme_used(&nvme).written_bytes, 900000u + 19 * 4000u);
+}
+
+/* Puts, deletes and reclaims until it is killed; tells what it was told is
+ * written. */
+static void
+goes_on(_Atomic uint64_t *written, uint64_t sequence)
+{
+    uint64_t random = sequence;
+
+    for (;; sequence++) {
+        unsigned number = random_below(&random, 100);
+
+        puts_value(number, sequence, random_below(&random, 300000));
+        atomic_store(&written[number], sequence);
+        atomic_store(&written[LAST], sequence);
+        if (random_below(&random, 8) == 0)
+            nvme_delete(&nvme, random_below(&random, 100), sequence);
+    }
+}
+
+BOTH(nvme_recovery, a_kill_at_any_time_leaves_what_is_right, 24u * MIB)
+{
+    _Atomic uint64_t *written =
+        mmap(NULL, NVME_KEYS * sizeof(*written), PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint64_t random = 5;
+
+    cr_assert_neq(written, MAP_FAILED);
+    for (unsigned cycle = 1; cycle <= 12; cycle++) {
+        struct timespec pause = {.tv_nsec = (long)random_below(&random, 60) *
+                                            (long)NS_PER_MS};
+        unsigned there = 0;
+        pid_t pid;
+
+        nvme_tier_close(&nvme);
+        pid = fork();
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+            is_child = true;
+            opens();
+            goes_on(written, cycle * 1000000);
+        }
+        while (atomic_load(&written[LAST]) < cycle * 1000000)
+            nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        nanosleep(&pause, NULL);
+        cr_assert_eq(kill(pid, SIGKILL), 0);
+        cr_assert_eq(waitpid(pid, NULL, 0), pid);
+        opens();
+        for (unsigned i = 0; i < 100; i++) {
+            if (!nvme.kept[i].is_there)
+                continue;
+            is_there(i, nvme.kept[i].sequence);
+            there += nvme.kept[i].sequence >= written[i];
+        }
+        cr_assert_gt(there, 10u);
+    }
 }

@@ -4,6 +4,8 @@
 #include "storage/nvme_scan.h"
 #include "tests/unit/nvme_checks.h"
 
+#include <sys/stat.h>
+
 #define DEVICE (64u * MIB)
 #define SMALL  (16u * MIB)
 #define MANY   60u
@@ -209,6 +211,7 @@ BOTH(nvme_segments, a_device_that_grows_keeps_all, 32u * MIB)
 BOTH(nvme_segments, a_device_that_shrinks_keeps_what_lies_in_the_rest, DEVICE)
 {
     unsigned there = 0;
+    struct stat seen;
 
     for (unsigned i = 0; i < 50; i++)
         puts_value(i, 1 + i, 900000);
@@ -233,7 +236,11 @@ BOTH(nvme_segments, a_device_that_shrinks_keeps_what_lies_in_the_rest, DEVICE)
         again();
     }
     cr_assert_leq(nvme_used(&nvme).size, 32u * MIB);
+    cr_assert_eq(stat(nvme.path, &seen), 0);
+    cr_assert_leq(seen.st_size, 32 * (off_t)MIB);
     cr_assert_eq(nvme.sequence, 1002u);
+    puts_value(0, 1003, 900000);
+    is_there(0, 1003);
 }
 
 BOTH(nvme_segments, a_device_too_small_for_its_segments_is_made_anew, DEVICE)
