@@ -164,12 +164,22 @@ put_back(struct mover *mover, struct mover_job *job)
         mover->last_due = job;
 }
 
-/* What is kept of a segment must find room, or reclaiming would lose it. */
+/* What is kept of a segment must find room, or reclaiming would lose it: while
+ * few are ready nothing else takes any. */
 static bool
 must_hold_back(const struct mover *mover)
 {
-    return mover->reclaim.victim != NULL &&
-           nvme_is_tight(mover->store->tiers[TIER_NVME]);
+    const struct tier *nvme = mover->store->tiers[TIER_NVME];
+
+    return nvme_is_tight(nvme) &&
+           (mover->reclaim.victim != NULL || nvme_wants_reclaim(nvme));
+}
+
+static bool
+may_start(const struct mover *mover)
+{
+    return mover->writing_bytes < MOVER_WRITING_MOST && has_credit(mover) &&
+           !must_hold_back(mover);
 }
 
 static void
@@ -178,8 +188,7 @@ write_due(struct mover *mover)
     bool may_write = nvme_may_write(mover->store->tiers[TIER_NVME]);
 
     earn_credit(mover);
-    while (mover->first_due != NULL && !must_hold_back(mover) &&
-           mover->writing_bytes < MOVER_WRITING_MOST && has_credit(mover)) {
+    while (mover->first_due != NULL && (!may_write || may_start(mover))) {
         struct mover_job *job = next_job(mover);
         uint32_t size = job->transfer.size;
 

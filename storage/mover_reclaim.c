@@ -92,9 +92,7 @@ forget(struct mover *mover, struct part *part, struct entry *entry)
 {
     entry->is_noted = false;
     count(mover->counters, COUNTER_reclaimed, 1);
-    store_unplace(mover->store, part, entry, TIER_NVME);
-    if (!entry_has_body(entry))
-        store_remove(mover->port, part, entry, clock_now_ns());
+    store_forget_place(mover->port, part, entry, TIER_NVME);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define RETRY_NS    NS_PER_SECOND
+#define READY_FEW   8u
 #define READY_SHARE 32u
 #define READY_MOST  4u
 /* A place: segment and block in one word, generation in the other. */
@@ -102,13 +103,15 @@ nvme_log_count(const struct nvme *nvme, enum nvme_use use)
     return atomic_load_explicit(&nvme->log.uses[use], memory_order_relaxed);
 }
 
-/* So many that reclaiming keeps ahead of a burst of writes: one for what comes,
- * one for what is kept of a victim, and more where that is little. */
+/* So many that reclaiming keeps ahead of a burst of writes, as far as a small
+ * device can leave so much of it empty. */
 uint32_t
 nvme_log_ready_least(const struct nvme *nvme)
 {
     uint32_t share = nvme->log.count / READY_SHARE;
 
+    if (nvme->log.count < READY_FEW)
+        return 1;
     return share < 2 ? 2 : share > READY_MOST ? READY_MOST : share;
 }
 

@@ -139,12 +139,10 @@ settle_entry(struct flight *flight)
                transfer->status == STATUS_MISS ||
                (transfer->status == STATUS_IO &&
                 nvme_may_read(store->tiers[TIER_NVME]))) {
-        if (memcmp(&entry->places[TIER_NVME], &transfer->place,
-                   sizeof(transfer->place)) == 0 &&
-            entry_is_in(entry, TIER_NVME))
-            store_unplace(store, part, entry, TIER_NVME);
-        if (!entry_has_body(entry))
-            store_remove(port, part, entry, clock_now_ns());
+        if (entry_is_in(entry, TIER_NVME) &&
+            memcmp(&entry->places[TIER_NVME], &transfer->place,
+                   sizeof(transfer->place)) == 0)
+            store_forget_place(port, part, entry, TIER_NVME);
     }
     index_unlock(part);
 }

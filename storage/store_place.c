@@ -46,11 +46,22 @@ void
 store_unplace(struct store *store, struct part *part, struct entry *entry,
               enum tier_kind tier)
 {
-    assert(entry_is_in(entry, tier));
+    assert(entry_is_in(entry, tier) && entry->tiers != 1u << tier);
     tier_drop(store->tiers[tier], &entry->places[tier], entry->body_size);
     entry->tiers &= (uint8_t) ~(1u << tier);
-    if (tier == TIER_DRAM && entry->tiers != 0)
+    if (tier == TIER_DRAM)
         part_rank(part, entry, INDEX_COLD);
+}
+
+void
+store_forget_place(struct store_port *port, struct part *part,
+                   struct entry *entry, enum tier_kind tier)
+{
+    /* While it has its body: its names are counted with it. */
+    if (entry->tiers == 1u << tier)
+        store_remove(port, part, entry, clock_now_ns());
+    else
+        store_unplace(port->store, part, entry, tier);
 }
 
 void

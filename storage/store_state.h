@@ -63,9 +63,12 @@ bool store_is_readable(const struct store *, const struct entry *);
 /* Into DRAM, by reference; it becomes warm. */
 void store_place_dram(struct store *, struct part *, struct entry *,
                       struct chunk *);
-/* Out of one tier; where that was the last, the caller removes the entry. */
+/* Out of one tier, of several that it is in. */
 void store_unplace(struct store *, struct part *, struct entry *,
                    enum tier_kind);
+/* Out of one tier; where that was the only one, out of the index. */
+void store_forget_place(struct store_port *, struct part *, struct entry *,
+                        enum tier_kind);
 /* The entry takes over the body of `old`, wherever it is. */
 void store_take_body(struct entry *, struct entry *old);
 /* The chunk an entry has in DRAM: lent while the part is locked; NULL. */

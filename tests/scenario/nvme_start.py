@@ -318,7 +318,7 @@ class Shown(StartTest):
         for metric, kind in (("size_bytes", "gauge"), ("readable", "gauge"),
                              ("read_errors_total", "counter"),
                              ("late_total", "counter"),
-                             ("recovery_milliseconds", "gauge")):
+                             ("recovery_seconds", "gauge")):
             self.assertIn(f"# TYPE prefixcache_nvme_{metric} {kind}\n", text)
         self.assertIn("\nprefixcache_nvme_chunks 15\n", text)
         self.assertIn('prefixcache_hits_total{tier="nvme"} 2\n', text)
