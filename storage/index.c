@@ -51,8 +51,8 @@ open_rank(struct index *index, unsigned rank)
     if (index->oldest[rank] == NULL || index->unparked[rank] == NULL)
         return STATUS_NO_SPACE;
     for (unsigned i = 0; i < index->part_count; i++) {
-        index->policy->start(&index->parts[i].order[rank]);
-        policy_lru.start(&index->parts[i].parked[rank]);
+        policy_order_start(&index->parts[i].order[rank]);
+        policy_list_start(&index->parts[i].parked[rank]);
         atomic_init(&index->oldest[rank][i], PART_NONE);
         atomic_init(&index->unparked[rank][i], PART_NONE);
     }

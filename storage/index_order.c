@@ -23,11 +23,17 @@ tell(_Atomic uint64_t *told, uint64_t value)
         atomic_store_explicit(told, value, memory_order_relaxed);
 }
 
+/* So far the index knows policies of one queue and without shared state. */
+static struct policy_node *
+oldest(const struct policy_order *order)
+{
+    return policy_list_oldest(&order->queues[0]);
+}
+
 static void
 tell_order(struct part *part, unsigned rank)
 {
-    struct policy_node *node =
-        part->index->policy->candidate(&part->order[rank]);
+    struct policy_node *node = oldest(&part->order[rank]);
 
     tell(&part->index->oldest[rank][part->number],
          node == NULL ? PART_NONE : node->tick);
@@ -36,24 +42,30 @@ tell_order(struct part *part, unsigned rank)
 static void
 tell_parked(struct part *part, unsigned rank)
 {
-    struct policy_node *node = policy_lru.candidate(&part->parked[rank]);
+    struct policy_node *node = policy_list_oldest(&part->parked[rank]);
 
     tell(&part->index->unparked[rank][part->number],
          node == NULL ? PART_NONE : node->tick);
 }
 
-static uint64_t
-next_tick(struct index *index)
+static struct policy_access
+access_now(struct index *index, const struct entry *entry)
 {
-    return atomic_fetch_add_explicit(&index->tick, 1, memory_order_relaxed);
+    uint64_t tick =
+        atomic_fetch_add_explicit(&index->tick, 1, memory_order_relaxed);
+
+    return (struct policy_access){
+        .hash = entry->hash, .tick = tick, .run_tick = tick};
 }
 
 void
 part_order_in(struct part *part, struct entry *entry)
 {
+    struct policy_access access = access_now(part->index, entry);
+
     entry->is_parked = false;
-    part->index->policy->insert(&part->order[entry->rank], &entry->node,
-                                next_tick(part->index));
+    part->index->policy->insert(NULL, &part->order[entry->rank], &entry->node,
+                                &access);
     tell_order(part, entry->rank);
 }
 
@@ -61,11 +73,12 @@ void
 part_order_out(struct part *part, struct entry *entry)
 {
     if (entry->is_parked) {
-        policy_lru.remove(&part->parked[entry->rank], &entry->node);
+        policy_list_unlink(&entry->node);
         entry->is_parked = false;
         tell_parked(part, entry->rank);
     } else {
-        part->index->policy->remove(&part->order[entry->rank], &entry->node);
+        part->index->policy->remove(NULL, &part->order[entry->rank],
+                                    &entry->node);
         tell_order(part, entry->rank);
     }
 }
@@ -73,13 +86,16 @@ part_order_out(struct part *part, struct entry *entry)
 void
 part_touch(struct part *part, struct entry *entry)
 {
+    struct policy_access access;
+
     if (entry->is_parked) {
         part_order_out(part, entry);
         part_order_in(part, entry);
         return;
     }
-    part->index->policy->touch(&part->order[entry->rank], &entry->node,
-                               next_tick(part->index));
+    access = access_now(part->index, entry);
+    part->index->policy->touch(NULL, &part->order[entry->rank], &entry->node,
+                               &access);
     tell_order(part, entry->rank);
 }
 
@@ -115,7 +131,7 @@ stand_by_lease(struct part *part, struct entry *entry)
 static void
 park(struct part *part, struct entry *entry)
 {
-    part->index->policy->remove(&part->order[entry->rank], &entry->node);
+    part->index->policy->remove(NULL, &part->order[entry->rank], &entry->node);
     stand_by_lease(part, entry);
     entry->is_parked = true;
     tell_order(part, entry->rank);
@@ -127,8 +143,8 @@ park(struct part *part, struct entry *entry)
 static struct entry *
 unparked(struct part *part, unsigned rank, uint64_t now_ns)
 {
-    struct policy_order *parked = &part->parked[rank];
-    struct policy_node *node = policy_lru.candidate(parked);
+    struct policy_list *parked = &part->parked[rank];
+    struct policy_node *node = policy_list_oldest(parked);
     struct entry *found = NULL;
 
     while (node != NULL && node->tick <= now_ns && found == NULL) {
@@ -137,9 +153,9 @@ unparked(struct part *part, unsigned rank, uint64_t now_ns)
         if (entry->leased_until_ns <= now_ns) {
             found = entry;
         } else {
-            policy_lru.remove(parked, node);
+            policy_list_unlink(node);
             stand_by_lease(part, entry);
-            node = policy_lru.candidate(parked);
+            node = policy_list_oldest(parked);
         }
     }
     tell_parked(part, rank);
@@ -188,7 +204,7 @@ index_lock_oldest(struct index *index, enum index_rank rank, uint64_t now_ns,
         pthread_mutex_unlock(&part->lock);
     }
     while ((part = lock_least(index, index->oldest[rank], PART_NONE)) != NULL) {
-        struct policy_node *node = index->policy->candidate(&part->order[rank]);
+        struct policy_node *node = oldest(&part->order[rank]);
 
         if (node != NULL && may_go(entry_of(node), now_ns)) {
             *entry_out = entry_of(node);

@@ -17,7 +17,7 @@ struct part {
     /* By rank. */
     struct policy_order
         order[INDEX_RANKS]; /* those that may go, by the policy */
-    struct policy_order parked[INDEX_RANKS]; /* leased when they were to go;
+    struct policy_list parked[INDEX_RANKS]; /* leased when they were to go;
                                                 their ticks are the ends of
                                                 their leases */
 };

@@ -7,6 +7,7 @@ libstorage_a_SOURCES = \
 	storage/chunk.c \
 	storage/chunk_cursor.c \
 	storage/extent.c \
+	storage/ghost.c \
 	storage/index.c \
 	storage/index_order.c \
 	storage/lease.c \
@@ -32,6 +33,11 @@ libstorage_a_SOURCES = \
 	storage/nvme_window.c \
 	storage/nvme_write.c \
 	storage/policy.c \
+	storage/policy_adaptive.c \
+	storage/policy_ghost.c \
+	storage/policy_lru.c \
+	storage/policy_run.c \
+	storage/policy_s3fifo.c \
 	storage/pool.c \
 	storage/pool_object.c \
 	storage/port.c \

@@ -31,11 +31,11 @@ struct nvme_options {
                          file is prefixcache.nvme */
     uint64_t size;    /* bytes on the device, all told */
     enum io_engine_kind engine;
-    unsigned threads;    /* of the threads engine */
-    uint64_t inflight;   /* bytes of reads and writes at one time */
-    uint64_t value_max;  /* bytes: segments are made to hold one, if size
+    unsigned threads;   /* of the threads engine */
+    uint64_t inflight;  /* bytes of reads and writes at one time */
+    uint64_t value_max; /* bytes: segments are made to hold one, if size
                             allows at least 4 segments */
-    uint64_t probe_ns;   /* between probes of a sick device */
+    uint64_t probe_ns;  /* between probes of a sick device */
 };
 
 /* For port_open(). */
@@ -110,17 +110,18 @@ bool nvme_may_write(const struct tier *);
 void nvme_report_late(struct tier *); /* a reader gave up waiting */
 
 struct nvme_usage {
-    const char *engine;      /* "uring" or "threads" */
-    bool is_direct;          /* O_DIRECT */
+    const char *engine; /* "uring" or "threads" */
+    bool is_direct;     /* O_DIRECT */
     bool may_read, may_write;
-    uint64_t size;           /* on the device */
+    uint64_t size; /* on the device */
     uint32_t segments, segments_ready, segments_sealed;
     uint64_t segment_size;
     uint64_t read_bytes, written_bytes; /* to and from the device, with heads */
     uint64_t read_errors, write_errors, corrupt, stale, late;
     uint64_t out_of_service; /* times that reads or writes were stopped */
     uint64_t notes, notes_lost;
-    uint64_t recovered, recovery_ns; /* values found at start, how long it took */
+    uint64_t recovered,
+        recovery_ns; /* values found at start, how long it took */
 };
 void nvme_usage(const struct tier *, struct nvme_usage *out);
 

@@ -12,8 +12,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <liburing.h>
-#include <pthread.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>

@@ -61,6 +61,7 @@ leave_line(struct waiter *waiter)
 {
     struct store_port *port = waiter->home;
 
+    assert(waiter->get != NULL);
     if (waiter->older != NULL)
         waiter->older->newer = waiter->newer;
     else
@@ -366,6 +367,7 @@ store_flight_expire(struct store_port *port, uint64_t now_ns)
            waiter->deadline_ns <= now_ns) {
         struct store_get *get = waiter->get;
 
+        assert(get != NULL);
         leave_line(waiter);
         count(port->counters, COUNTER_reads_late, 1);
         nvme_report_late(port->store->tiers[TIER_NVME]);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* A device that takes longer has not taken it, as far as the client is told. */
@@ -34,6 +35,7 @@ leave_line(struct flush_job *job)
 {
     struct flush_job **at = &job->home->first_flush;
 
+    assert(job->flush != NULL);
     while (*at != job)
         at = &(*at)->next;
     *at = job->next;
@@ -46,6 +48,7 @@ answer(struct flush_job *job, enum status status)
 {
     struct store_flush *flush = job->flush;
 
+    assert(flush != NULL);
     leave_line(job);
     flush->status = status;
     flush->done(flush);

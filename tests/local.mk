@@ -8,12 +8,14 @@ unit_programs = \
 	tests/unit/test_bench_generator \
 	tests/unit/test_bench_histogram \
 	tests/unit/test_bench_plot \
+	tests/unit/test_bench_policies \
 	tests/unit/test_bench_simulate \
 	tests/unit/test_bench_trace \
 	tests/unit/test_bench_values \
 	tests/unit/test_chunk \
 	tests/unit/test_crash_model \
 	tests/unit/test_extent \
+	tests/unit/test_ghost \
 	tests/unit/test_glob \
 	tests/unit/test_index \
 	tests/unit/test_late_gets \
@@ -35,6 +37,10 @@ unit_programs = \
 	tests/unit/test_options_finish \
 	tests/unit/test_options_sources \
 	tests/unit/test_policy \
+	tests/unit/test_policy_adaptive \
+	tests/unit/test_policy_ghost \
+	tests/unit/test_policy_run \
+	tests/unit/test_policy_s3fifo \
 	tests/unit/test_pool \
 	tests/unit/test_port \
 	tests/unit/test_port_posts \
@@ -57,6 +63,7 @@ conformance_programs = \
 race_programs = \
 	tests/race/race_counters \
 	tests/race/race_nvme \
+	tests/race/race_policy \
 	tests/race/race_pool \
 	tests/race/race_port \
 	tests/race/race_store
@@ -76,6 +83,7 @@ scenario_tests = \
 	tests/scenario/as_redis.py \
 	tests/scenario/bench_disk.py \
 	tests/scenario/bench_load.py \
+	tests/scenario/bench_simulate.py \
 	tests/scenario/cli.py \
 	tests/scenario/config.py \
 	tests/scenario/connections.py \

@@ -84,7 +84,8 @@ static struct entry *
 oldest(uint64_t now_ns)
 {
     struct entry *entry = NULL;
-    struct part *part = index_lock_oldest(index_here, INDEX_WARM, now_ns, &entry);
+    struct part *part =
+        index_lock_oldest(index_here, INDEX_WARM, now_ns, &entry);
 
     if (part == NULL)
         return NULL;

@@ -165,8 +165,7 @@ any_operations(void)
         else
             change_any(&key);
         if (any(3000) == 0)
-            flush_now(here.port,
-                        any(4) == 0 ? STORE_ALL_SPACES : any(SPACES));
+            flush_now(here.port, any(4) == 0 ? STORE_ALL_SPACES : any(SPACES));
         if (step % 200 != 0)
             continue;
         sweep_all();
