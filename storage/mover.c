@@ -51,12 +51,14 @@ mover_queue_bytes(const struct mover *mover)
 
 /* Room for so many bytes more?  Skips and counts what has none. */
 static bool
-has_room(struct mover *mover, uint64_t bytes)
+has_room(struct mover *mover, uint32_t bytes)
 {
     uint64_t size =
         atomic_load_explicit(&mover->store->queue_size, memory_order_relaxed);
+    uint64_t pinned =
+        atomic_load_explicit(&mover->pinned_bytes, memory_order_relaxed);
 
-    if (mover_queue_bytes(mover) + bytes <= size)
+    if (pinned + chunk_footprint(bytes) + sizeof(struct mover_job) <= size)
         return true;
     atomic_fetch_add_explicit(&mover->skipped, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&mover->skipped_bytes, bytes,
@@ -134,9 +136,8 @@ earn_credit(struct mover *mover)
         mover->credit = most;
 }
 
-/* A value may overdraw it; the next ones wait until that is made up for. */
-static bool
-has_credit(const struct mover *mover)
+bool
+mover_has_credit(const struct mover *mover)
 {
     return atomic_load_explicit(&mover->store->write_max,
                                 memory_order_relaxed) == 0 ||
@@ -164,10 +165,8 @@ put_back(struct mover *mover, struct mover_job *job)
         mover->last_due = job;
 }
 
-/* What is kept of a segment must find room, or reclaiming would lose it: while
- * few are ready nothing else takes any. */
-static bool
-must_hold_back(const struct mover *mover)
+bool
+mover_must_hold_back(const struct mover *mover)
 {
     const struct tier *nvme = mover->store->tiers[TIER_NVME];
 
@@ -178,8 +177,8 @@ must_hold_back(const struct mover *mover)
 static bool
 may_start(const struct mover *mover)
 {
-    return mover->writing_bytes < MOVER_WRITING_MOST && has_credit(mover) &&
-           !must_hold_back(mover);
+    return mover->writing_bytes < MOVER_WRITING_MOST &&
+           mover_has_credit(mover) && !mover_must_hold_back(mover);
 }
 
 static void
@@ -190,19 +189,12 @@ write_due(struct mover *mover)
     earn_credit(mover);
     while (mover->first_due != NULL && (!may_write || may_start(mover))) {
         struct mover_job *job = next_job(mover);
-        uint32_t size = job->transfer.size;
 
         if (!may_write) {
             mover_job_end(job, STATUS_IO);
-        } else {
-            enum status status = mover_job_write(job);
-
-            if (status == STATUS_BUSY) {
-                put_back(mover, job);
-                return;
-            }
-            if (status == STATUS_OK)
-                mover->credit -= size;
+        } else if (mover_job_write(job) == STATUS_BUSY) {
+            put_back(mover, job);
+            return;
         }
     }
 }
@@ -279,6 +271,8 @@ drop_due(struct mover *mover)
         mover_job_end(next_job(mover), STATUS_IO);
     while (port_pending(mover->port->port) != 0 || mover->writing_bytes != 0 ||
            mover->reclaim.under_way != 0) {
+        nvme_submit(mover->store->tiers[TIER_NVME], mover->port->port);
+        store_port_submit(mover->port);
         port_wait(mover->port->port, LOOK_MS);
         store_port_run(mover->port);
     }

@@ -19,6 +19,7 @@ evict_one(struct mover *mover, uint64_t now_ns)
     struct entry *entry;
     struct part *part =
         index_lock_oldest(mover->store->index, INDEX_WARM, now_ns, &entry);
+    uint64_t value_max = nvme_value_max(mover->store->tiers[TIER_NVME]);
     struct mover_job *job = NULL;
     bool is_free;
 
@@ -30,6 +31,11 @@ evict_one(struct mover *mover, uint64_t now_ns)
         count(mover->counters, COUNTER_evictions, 1);
         count(mover->counters, COUNTER_evicted_bytes, entry->body_size);
         store_unplace(mover->store, part, entry, TIER_DRAM);
+    } else if (is_free && entry->body_size > value_max) {
+        /* It fits in no segment. */
+        count(mover->counters, COUNTER_evictions, 1);
+        count(mover->counters, COUNTER_evicted_bytes, entry->body_size);
+        store_remove(mover->port, part, entry, now_ns);
     } else {
         part_touch(part, entry);
         if (is_free) {
@@ -59,6 +65,7 @@ mover_is_behind(const struct mover *mover)
 
     return atomic_load_explicit(&store->write, memory_order_relaxed) ==
                STORE_WRITE_EVICTED &&
+           nvme_may_write(store->tiers[TIER_NVME]) &&
            pool_free_bytes(store->pool) < reserve(store->pool) / 2;
 }
 
@@ -72,6 +79,7 @@ mover_evict_ahead(struct mover *mover)
         if (pool_free_bytes(pool) + mover->writing_bytes >= most ||
             mover->writing_bytes >= MOVER_WRITING_MOST ||
             !nvme_may_write(mover->store->tiers[TIER_NVME]) ||
+            !mover_has_credit(mover) || mover_must_hold_back(mover) ||
             !evict_one(mover, now_ns))
             return;
     }

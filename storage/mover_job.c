@@ -13,6 +13,12 @@ size_of(const struct mover_job *job)
     return sizeof(*job) + job->transfer.key.size;
 }
 
+static uint64_t
+pinned_by(const struct mover_job *job)
+{
+    return chunk_footprint(job->transfer.size) + size_of(job);
+}
+
 struct mover_job *
 mover_job_new(struct mover *mover, struct entry *entry,
               enum mover_errand errand)
@@ -37,6 +43,8 @@ mover_job_new(struct mover *mover, struct entry *entry,
         job->transfer.chunk = chunk_hold(chunk);
     entry->is_moving = true;
     atomic_fetch_add_explicit(&mover->queue_bytes, entry->body_size,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&mover->pinned_bytes, pinned_by(job),
                               memory_order_relaxed);
     return job;
 }
@@ -117,6 +125,8 @@ mover_job_end(struct mover_job *job, enum status status)
         mover_reclaim_kept(mover, job);
     atomic_fetch_sub_explicit(&mover->queue_bytes, transfer->size,
                               memory_order_relaxed);
+    atomic_fetch_sub_explicit(&mover->pinned_bytes, pinned_by(job),
+                              memory_order_relaxed);
     chunk_drop(&transfer->chunk);
     index_object_free(store->index, job, size_of(job));
 }
@@ -166,6 +176,7 @@ mover_job_write(struct mover_job *job)
     index_unlock(part);
     if (progress == PENDING) {
         mover->writing_bytes += transfer->size;
+        mover->credit -= transfer->size;
         return STATUS_OK;
     }
     if (transfer->status == STATUS_BUSY)

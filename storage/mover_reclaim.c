@@ -36,10 +36,12 @@ on_read(struct transfer *transfer)
 {
     struct mover_job *job = (struct mover_job *)transfer;
 
-    if (transfer->status == STATUS_OK)
-        mover_job_write_now(job);
-    else
+    if (transfer->status != STATUS_OK)
         mover_job_end(job, transfer->status);
+    else if (atomic_load(&job->mover->is_stopping))
+        mover_job_end(job, STATUS_MISS);
+    else
+        mover_job_write_now(job);
 }
 
 static void
@@ -189,5 +191,5 @@ void
 mover_reclaim_end(struct mover *mover)
 {
     if (mover->reclaim.victim != NULL)
-        nvme_victim_finish(&mover->reclaim.victim);
+        nvme_victim_abandon(&mover->reclaim.victim);
 }

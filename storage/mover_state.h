@@ -50,6 +50,7 @@ struct mover {
     pthread_t thread;
     bool is_started;
     _Atomic bool is_stopping, is_asleep, is_wanted;
+    _Atomic uint64_t pinned_bytes;           /* of memory that jobs hold */
     _Atomic uint64_t queue_bytes;            /* of jobs made and not ended */
     _Atomic uint64_t skipped, skipped_bytes; /* not counted yet; any thread */
     pthread_mutex_t queue_lock; /* guards the next two; any thread */
@@ -78,6 +79,12 @@ void mover_reclaim_step(struct mover *);
 void mover_reclaim_kept(struct mover *, const struct mover_job *);
 /* Ends what reclaiming is under way, of which no job may be left. */
 void mover_reclaim_end(struct mover *);
+/* May nvme.write_max bytes a second take one more value now?  It may overdraw
+ * that; the next ones wait until it is made up for. */
+bool mover_has_credit(const struct mover *);
+/* What is kept of a segment must find room, or reclaiming would lose it: while
+ * few are ready nothing else takes any. */
+bool mover_must_hold_back(const struct mover *);
 /* Makes DRAM free ahead of need (nvme.write: evicted). */
 void mover_evict_ahead(struct mover *);
 /* Any thread: it has less than half of that free. */

@@ -101,13 +101,17 @@ bool nvme_victim_has(const struct nvme_victim *, const struct tier_place *);
  * back.  Then the caller forgets their places, and finishes.  IO: still sealed, victim ended. */
 enum status nvme_victim_retire(struct nvme_victim *) MUST_USE;
 void nvme_victim_finish(struct nvme_victim **); /* READY */
+/* Without all that: still sealed, its values where they are. */
+void nvme_victim_abandon(struct nvme_victim **);
 
 /* --- The device's health.  Five errors (or late reads) within 10 s take the
  * tier out: get() and put() finish at once with STATUS_IO.  Five failed writes
  * stop writing only.  Probed every probe_ns, back by itself. --- */
 bool nvme_may_read(const struct tier *);
 bool nvme_may_write(const struct tier *);
-void nvme_report_late(struct tier *); /* a reader gave up waiting */
+/* A read was given up after waited_ns: a strike if the device has ended none
+ * since.  Once for each read. */
+void nvme_report_late(struct tier *, uint64_t waited_ns);
 
 struct nvme_usage {
     const char *engine; /* "uring" or "threads" */

@@ -227,6 +227,7 @@ write_rest(struct nvme *nvme)
     return STATUS_OK;
 }
 
+/* What there was no room for is in what the superblocks are to say then. */
 enum status
 nvme_notes_write_all(struct nvme *nvme)
 {
@@ -235,5 +236,7 @@ nvme_notes_write_all(struct nvme *nvme)
 
     if (status == STATUS_OK && turn(notes, UINT64_MAX))
         status = write_rest(nvme);
-    return status == STATUS_OK && notes->is_overflown ? STATUS_IO : status;
+    if (status == STATUS_OK && notes->is_overflown)
+        give_up(nvme);
+    return status;
 }

@@ -12,6 +12,7 @@
  */
 #include "storage/nvme_state.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "storage/pool.h"
 
@@ -352,6 +353,8 @@ finish(struct read *read)
 
     if (read->error != 0)
         nvme_health_read_failed(nvme, read->error);
+    atomic_store_explicit(&nvme->health.read_done_ns, clock_now_ns(),
+                          memory_order_relaxed);
     /* Others may go on while this one is checked. */
     nvme_budget_give(&nvme->budget, read->wait.bytes, false);
     atomic_fetch_add_explicit(&nvme->read_bytes, bytes, memory_order_relaxed);

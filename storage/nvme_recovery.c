@@ -13,9 +13,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Lines of the log; the sum is told in any case. */
-#define BROKEN_TOLD 10u
+/* More than a part that can not be read may have used. */
+#define UNREAD_SEQUENCES   (UINT64_C(1) << 40)
+#define UNREAD_GENERATIONS (UINT64_C(1) << 20)
+#define BROKEN_TOLD        10u
 
 struct recovery {
     struct nvme *nvme;
@@ -29,6 +33,7 @@ struct recovery {
     uint64_t values, bytes, broken, read;
     uint64_t started_ns, told_ns;
     bool is_out_of_memory;
+    bool has_unread; /* some part of a segment */
 };
 
 static bool
@@ -183,8 +188,10 @@ walk(struct recovery *recovery, const struct nvme_segment_seen *seen)
     uint32_t end = 1;
 
     recovery->ledger = &recovery->nvme->log.ledgers[0];
-    if (nvme_scan_walk(recovery->scan, seen, &end) != STATUS_OK)
+    if (nvme_scan_walk(recovery->scan, seen, &end) != STATUS_OK) {
         recovery->ledger->is_spoiled = true;
+        recovery->has_unread = true;
+    }
     seal(recovery, seen, end);
     recovery->ledger = NULL;
 }
@@ -219,9 +226,10 @@ look(struct recovery *recovery)
     for (uint32_t i = 0; i < recovery->super.segment_count; i++) {
         struct nvme_segment_seen *seen = &recovery->seen[recovery->count];
 
-        if (nvme_scan_look(recovery->scan, i, seen) != STATUS_OK)
+        if (nvme_scan_look(recovery->scan, i, seen) != STATUS_OK) {
             nvme_health_read_failed(recovery->nvme, EIO);
-        else if (seen->state != NVME_SEGMENT_BLANK)
+            recovery->has_unread = true;
+        } else if (seen->state != NVME_SEGMENT_BLANK)
             recovery->count++;
     }
     qsort(recovery->seen, recovery->count, sizeof(*recovery->seen), compare);
@@ -273,16 +281,54 @@ read_all(struct recovery *recovery)
     return STATUS_OK;
 }
 
+/* What could not be read may have said that others are gone, and may be read
+ * the next time: nothing of before is believed then, nor now. */
+static void
+give_up_all(struct nvme *nvme)
+{
+    uint64_t sequence = atomic_load(&nvme->sequence_max) + UNREAD_SEQUENCES;
+
+    nvme_see_sequence(nvme, sequence);
+    nvme->log.next_generation += UNREAD_GENERATIONS;
+    nvme_super_raise(nvme, sequence);
+    log_event(LOG_WARN, "nvme gives up what it holds",
+              "a part of %s could not be read", nvme->path);
+    if (nvme_super_settle(nvme) != STATUS_OK) {
+        log_event(LOG_ERROR, "nvme can not be written",
+                  "what is deleted from now on may be back after the restart");
+        nvme_health_stop_writes(nvme, EIO);
+    }
+}
+
+/* Beyond the old end an earlier life of the device may still stand. */
+static bool
+clear_new(struct nvme *nvme)
+{
+    uint8_t *block = nvme_file_memory(NVME_BLOCK);
+    bool is_clear = block != NULL;
+
+    if (is_clear)
+        memset(block, 0, NVME_BLOCK);
+    for (uint32_t i = nvme->old_count; is_clear && i < nvme->log.count; i++)
+        is_clear = nvme_file_write(nvme, nvme_log_offset(nvme, i, 0), block,
+                                   NVME_BLOCK) == STATUS_OK;
+    free(block);
+    return is_clear;
+}
+
 /* The device has another size now.  What the segments that are gone have said
  * is said again first. */
 static bool
 resize(struct nvme *nvme)
 {
-    if (nvme->old_count == nvme->log.count)
+    if (nvme->old_count == nvme->log.count) {
+        /* A stop may have come before that. */
+        nvme_file_trim(nvme, nvme->size);
         return true;
+    }
     if (nvme_may_write(&nvme->tier))
         nvme_log_head_some(nvme);
-    if (nvme_notes_write_all(nvme) != STATUS_OK ||
+    if (!clear_new(nvme) || nvme_notes_write_all(nvme) != STATUS_OK ||
         nvme_super_write(nvme, nvme->log.count) != STATUS_OK) {
         log_event(LOG_ERROR, "nvme not resized",
                   "%s can not be written, and is not before the next start",
@@ -333,9 +379,13 @@ nvme_recovery_run(struct nvme *nvme, tier_found_fn *found, void *arg,
         nvme->recovered = recovery.values;
         report(&recovery);
         nvme->is_recovered = resize(nvme);
+        if (recovery.has_unread) {
+            give_up_all(nvme);
+            status = STATUS_MISS;
+        }
     }
     if (nvme->is_recovered && nvme_may_write(&nvme->tier))
         nvme_log_head_some(nvme);
     *sequence_out = atomic_load(&nvme->sequence_max);
-    return STATUS_OK;
+    return status;
 }

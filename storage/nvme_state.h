@@ -98,6 +98,7 @@ struct nvme_health {
     _Atomic bool has_reads, has_writes; /* may be done */
     _Atomic bool is_full;               /* what failed was room */
     _Atomic uint64_t read_errors, write_errors, late, out_of_service;
+    _Atomic uint64_t read_done_ns; /* when the last read ended */
     /* The mover's. */
     uint64_t probe_at_ns, probe_started_ns;
     bool is_probing;
@@ -216,8 +217,9 @@ struct nvme_writer {
 
 /* --- notes --- */
 
-#define NVME_NOTES_SIZE   (1u << 20)
-#define NVME_NOTES_RECORD (64u << 10) /* bytes of items in one */
+/* Untouched but for a burst: some hundred thousand deletions. */
+#define NVME_NOTES_SIZE   (16u << 20)
+#define NVME_NOTES_RECORD (128u << 10) /* bytes of items in one */
 struct nvme_notes {
     pthread_mutex_t lock;
     uint8_t *filling; /* by any thread, under the lock */
@@ -246,6 +248,7 @@ struct nvme_supers {
     uint64_t wanted[NVME_SPACES];
     bool is_wanted;
     uint64_t retry_at_ns;
+    bool is_second; /* of the two copies, that is being written */
     struct nvme_flush *under_way;
     uint64_t started_ns;
     bool is_writing, is_probe;
@@ -335,6 +338,8 @@ void nvme_super_close(struct nvme *);
 enum status nvme_super_load(struct nvme *) MUST_USE;
 /* Blocking: both of them, with these many segments. */
 enum status nvme_super_write(struct nvme *, uint32_t segment_count) MUST_USE;
+/* Blocking: writes what is wanted and was not written yet, if anything. */
+enum status nvme_super_settle(struct nvme *) MUST_USE;
 void nvme_super_care(struct nvme *, uint64_t now_ns);
 /* Starts a write of it to see whether the device takes it. */
 void nvme_super_probe(struct nvme *);

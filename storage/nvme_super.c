@@ -231,6 +231,15 @@ nvme_super_write(struct nvme *nvme, uint32_t segment_count)
     return status;
 }
 
+enum status
+nvme_super_settle(struct nvme *nvme)
+{
+    if (!nvme->supers.is_wanted)
+        return STATUS_OK;
+    nvme->supers.is_wanted = false;
+    return nvme_super_write(nvme, nvme->supers.super.segment_count);
+}
+
 /* --- Flushes. --- */
 
 static void
@@ -310,6 +319,8 @@ nvme_of_super(struct io *io)
     return (struct nvme *)((char *)io - offsetof(struct nvme, supers.io));
 }
 
+static void start_copy(struct nvme *);
+
 static void
 on_written(struct io *io)
 {
@@ -319,11 +330,17 @@ on_written(struct io *io)
 
     supers->is_writing = false;
     if (is_written) {
+        bool is_first = !supers->is_second;
+
         supers->super = supers->next;
         supers->which = 1 - supers->which;
         for (unsigned i = 0; i < NVME_SPACES; i++)
             atomic_store_explicit(&supers->flushed[i], supers->super.flushed[i],
                                   memory_order_relaxed);
+        if (is_first) {
+            start_copy(nvme);
+            return;
+        }
         if (supers->is_probe)
             nvme_health_back(nvme, true);
     } else {
@@ -363,16 +380,14 @@ take_queue(struct nvme_supers *supers, uint64_t now_ns)
     want_all(supers, supers->under_way);
 }
 
+/* In place of the older copy. */
 static void
-start_write(struct nvme *nvme)
+start_one(struct nvme *nvme)
 {
     struct nvme_supers *supers = &nvme->supers;
 
-    supers->next = supers->super;
     supers->next.serial++;
-    memcpy(supers->next.flushed, supers->wanted, sizeof(supers->wanted));
     nvme_write_super(&supers->next, supers->block);
-    supers->is_wanted = false;
     supers->is_writing = true;
     supers->vector = (struct iovec){supers->block, NVME_BLOCK};
     supers->io =
@@ -380,6 +395,26 @@ start_write(struct nvme *nvme)
                     .offset = (1 - supers->which) * (uint64_t)NVME_BLOCK,
                     .done = on_written};
     nvme_file_start(nvme, &supers->io, &supers->vector);
+}
+
+static void
+start_write(struct nvme *nvme)
+{
+    struct nvme_supers *supers = &nvme->supers;
+
+    supers->next = supers->super;
+    memcpy(supers->next.flushed, supers->wanted, sizeof(supers->wanted));
+    supers->is_wanted = false;
+    supers->is_second = false;
+    start_one(nvme);
+}
+
+/* One copy may rot: nobody is told that it is written before both are. */
+static void
+start_copy(struct nvme *nvme)
+{
+    nvme->supers.is_second = true;
+    start_one(nvme);
 }
 
 void

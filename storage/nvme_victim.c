@@ -167,6 +167,15 @@ nvme_victim_retire(struct nvme_victim *victim)
 }
 
 void
+nvme_victim_abandon(struct nvme_victim **victim_in)
+{
+    struct nvme_victim *victim = *victim_in;
+
+    *victim_in = NULL;
+    end(victim, NVME_SEALED);
+}
+
+void
 nvme_victim_finish(struct nvme_victim **victim_in)
 {
     struct nvme_victim *victim = *victim_in;

@@ -26,7 +26,7 @@
 #define FIRST_CHOICE 2u
 /* Evictions for which uses are remembered, in sizes of the cache. */
 #define MEMORY 4u
-/* Runs of other connections that one may be placed before. */
+/* Chunks of other runs that one may be placed before. */
 #define PASSED_MOST 256u
 /* For so many accesses, as a part of the cache's size, nothing goes, whatever the
  * rest is worth: else a run's chunks would go to make room for its own end. */
@@ -41,13 +41,11 @@
 static const uint32_t bonuses[BONUSES] = {0,    100,   300,  1000,
                                           3000, 10000, 30000};
 static const unsigned percents[POLICY_ADAPTIVE_SIZES] = {50, 100, 200, 400};
-/* The sizes are looked at by two samples, since what a large cache remembers is
- * more than what a small one does: 50 and 100 %, 200 and 400 %. */
-#define GHOSTS 2u
-#define NEAR   0u
-#define SIZES  (POLICY_ADAPTIVE_SIZES / GHOSTS)
-#define CACHES (SIZES * BONUSES)
-static const uint32_t samples[GHOSTS] = {8192, 16384};
+/* Each size has a sample of its own, since what a large cache remembers is more
+ * than what a small one does. */
+#define SIZES   POLICY_ADAPTIVE_SIZES
+#define PRESENT 1u /* the number of 100 % */
+#define SAMPLES 8192u
 
 struct policy_shared {
     _Atomic uint64_t entries;  /* in all orders */
@@ -62,7 +60,7 @@ struct policy_shared {
     uint64_t seen[BONUSES];   /* misses at the last choice */
     uint64_t scores[BONUSES]; /* misses of late */
     /* Bytes from here to the samples, and to the table of evicted keys. */
-    size_t ghosts[GHOSTS], history;
+    size_t ghosts[SIZES], history;
 };
 
 static size_t
@@ -85,39 +83,38 @@ evicted(const struct policy_shared *shared)
 
 /* Where the parts of the shared state begin; the last of them is its end. */
 static void
-lay_out(uint64_t entries, size_t at[GHOSTS + 2])
+lay_out(uint64_t entries, size_t at[SIZES + 2])
 {
     at[0] = aligned(sizeof(struct policy_shared));
-    for (unsigned i = 0; i < GHOSTS; i++)
-        at[i + 1] = at[i] + aligned(ghost_size(samples[i]));
-    at[GHOSTS + 1] = at[GHOSTS] + aligned(policy_ghost_size(entries * MEMORY));
+    for (unsigned i = 0; i < SIZES; i++)
+        at[i + 1] = at[i] + aligned(ghost_size(SAMPLES));
+    at[SIZES + 1] = at[SIZES] + aligned(policy_ghost_size(entries * MEMORY));
 }
 
 static size_t
 shared_size(uint64_t entries)
 {
-    size_t at[GHOSTS + 2];
+    size_t at[SIZES + 2];
 
     lay_out(entries, at);
-    return at[GHOSTS + 1];
+    return at[SIZES + 1];
 }
 
 static void
 open_shared(struct policy_shared *shared, uint64_t entries)
 {
-    struct ghost_plan plans[CACHES];
-    size_t at[GHOSTS + 2];
+    struct ghost_plan plans[BONUSES];
+    size_t at[SIZES + 2];
 
     lay_out(entries, at);
-    for (unsigned g = 0; g < GHOSTS; g++) {
-        shared->ghosts[g] = at[g];
-        for (unsigned i = 0; i < CACHES; i++)
-            plans[i] = (struct ghost_plan){
-                .percent = percents[g * SIZES + i / BONUSES],
-                .bonus = bonuses[i % BONUSES]};
-        ghost_start(ghost_of(shared, g), samples[g], plans, CACHES);
+    for (unsigned s = 0; s < SIZES; s++) {
+        shared->ghosts[s] = at[s];
+        for (unsigned i = 0; i < BONUSES; i++)
+            plans[i] = (struct ghost_plan){.percent = percents[s],
+                                           .bonus = bonuses[i]};
+        ghost_start(ghost_of(shared, s), SAMPLES, plans, BONUSES);
     }
-    shared->history = at[GHOSTS];
+    shared->history = at[SIZES];
     shared->choice = FIRST_CHOICE;
     atomic_init(&shared->bonus, bonuses[FIRST_CHOICE]);
     policy_ghost_start(evicted(shared), entries * MEMORY);
@@ -127,7 +124,7 @@ open_shared(struct policy_shared *shared, uint64_t entries)
 static const struct ghost_cache *
 present(const struct policy_shared *shared, unsigned bonus)
 {
-    return &ghost_of(shared, NEAR)->caches[(SIZES - 1) * BONUSES + bonus];
+    return &ghost_of(shared, PRESENT)->caches[bonus];
 }
 
 static bool
@@ -164,7 +161,7 @@ choose(struct policy_shared *shared)
     atomic_store_explicit(&shared->bonus, bonuses[shared->choice],
                           memory_order_relaxed);
     atomic_store_explicit(&shared->ends_runs,
-                          ghost_may_end(ghost_of(shared, NEAR)),
+                          ghost_may_end(ghost_of(shared, PRESENT)),
                           memory_order_relaxed);
 }
 
@@ -175,12 +172,12 @@ keep_size(struct policy_shared *shared)
 {
     uint64_t now =
         atomic_load_explicit(&shared->capacity, memory_order_relaxed);
-    uint64_t before = ghost_of(shared, NEAR)->entries;
+    uint64_t before = ghost_of(shared, PRESENT)->entries;
     uint64_t difference = now > before ? now - before : before - now;
 
     if (now == 0 || difference <= before / 32)
         return;
-    for (unsigned i = 0; i < GHOSTS; i++)
+    for (unsigned i = 0; i < SIZES; i++)
         ghost_resize(ghost_of(shared, i), now);
 }
 
@@ -188,9 +185,9 @@ keep_size(struct policy_shared *shared)
 static void
 count_sample(struct policy_shared *shared)
 {
-    const struct ghost *near = ghost_of(shared, NEAR);
+    const struct ghost *sample = ghost_of(shared, PRESENT);
 
-    if (near->entries == 0 || ++shared->samples < shared->due)
+    if (sample->entries == 0 || ++shared->samples < shared->due)
         return;
     choose(shared);
     shared->due = shared->samples + present(shared, 0)->most / 2 + 64;
@@ -199,19 +196,19 @@ count_sample(struct policy_shared *shared)
 static void
 watch(struct policy_shared *shared, const struct policy_access *access)
 {
-    bool is_sampled[GHOSTS], is_any = false;
+    bool is_sampled[SIZES], is_any = false;
 
-    for (unsigned i = 0; i < GHOSTS; i++) {
+    for (unsigned i = 0; i < SIZES; i++) {
         is_sampled[i] = ghost_is_sampled(ghost_of(shared, i), access->hash);
         is_any = is_any || is_sampled[i];
     }
     if (!is_any || !take(shared))
         return;
     keep_size(shared);
-    for (unsigned i = 0; i < GHOSTS; i++)
+    for (unsigned i = 0; i < SIZES; i++)
         if (is_sampled[i])
             ghost_access(ghost_of(shared, i), access->hash, access->tick);
-    if (is_sampled[NEAR])
+    if (is_sampled[PRESENT])
         count_sample(shared);
     give(shared);
 }
@@ -283,10 +280,10 @@ static void
 demote(struct policy_shared *shared, struct policy_order *order,
        struct policy_node *node, uint64_t hash)
 {
-    struct ghost *near = ghost_of(shared, NEAR);
+    struct ghost *sample = ghost_of(shared, PRESENT);
 
-    if (ghost_is_sampled(near, hash) && take(shared)) {
-        ghost_end(near, hash);
+    if (ghost_is_sampled(sample, hash) && take(shared)) {
+        ghost_end(sample, hash);
         give(shared);
     }
     if (node->uses != 1 || node->queue == TAILS ||
@@ -329,12 +326,11 @@ policy_adaptive_curve(struct policy_shared *shared, uint64_t accesses,
 {
     if (!take(shared))
         return false;
-    for (unsigned s = 0; s < POLICY_ADAPTIVE_SIZES; s++) {
+    for (unsigned s = 0; s < SIZES; s++) {
         double best = 0;
 
         for (unsigned i = 0; i < BONUSES; i++) {
-            double ratio = ghost_hit_ratio(ghost_of(shared, s / SIZES),
-                                           s % SIZES * BONUSES + i, accesses);
+            double ratio = ghost_hit_ratio(ghost_of(shared, s), i, accesses);
 
             if (ratio > best)
                 best = ratio;

@@ -18,9 +18,13 @@
 #include <assert.h>
 #include <string.h>
 
+/* Reads that nobody waits for yet are begun while a port has fewer under way. */
+#define AHEAD_MOST 16u
+
 struct waiter {
     struct post post;
     struct store_port *home;
+    bool is_first;         /* it began the read */
     struct store_get *get; /* NULL: nobody wants it any more */
     uint64_t deadline_ns;
     struct waiter *older, *newer; /* at home, while get != NULL */
@@ -313,8 +317,10 @@ store_flight_join(struct store_port *port, struct part *part,
     }
     join(flight, waiter);
     index_unlock(part);
-    if (is_own)
+    if (is_own) {
+        waiter->is_first = true;
         return fly(port, flight, waiter);
+    }
     count(port->counters, COUNTER_reads_joined, 1);
     return PENDING;
 }
@@ -323,8 +329,8 @@ void
 store_flight_ahead(struct store_port *port, struct part *part,
                    struct entry *entry)
 {
-    struct flight *flight =
-        entry->flight == NULL ? new_flight(port, entry) : NULL;
+    bool may = entry->flight == NULL && port->under_way < AHEAD_MOST;
+    struct flight *flight = may ? new_flight(port, entry) : NULL;
 
     index_unlock(part);
     if (flight != NULL &&
@@ -358,6 +364,18 @@ store_get_cancel(struct store_port *port, struct store_get *get)
         leave_line(get->waiter);
 }
 
+/* Once for each read, by the GET that began it. */
+static void
+report_late(const struct waiter *waiter)
+{
+    const struct store *store = waiter->home->store;
+
+    if (waiter->is_first)
+        nvme_report_late(
+            store->tiers[TIER_NVME],
+            atomic_load_explicit(&store->read_wait_ns, memory_order_relaxed));
+}
+
 void
 store_flight_expire(struct store_port *port, uint64_t now_ns)
 {
@@ -368,9 +386,9 @@ store_flight_expire(struct store_port *port, uint64_t now_ns)
         struct store_get *get = waiter->get;
 
         assert(get != NULL);
+        report_late(waiter);
         leave_line(waiter);
         count(port->counters, COUNTER_reads_late, 1);
-        nvme_report_late(port->store->tiers[TIER_NVME]);
         get->status = STATUS_MISS;
         get->done(get);
     }

@@ -32,7 +32,8 @@ make_room_in_index(struct recovery *recovery)
 
     if (part == NULL)
         return false;
-    forget(recovery->port, part, entry);
+    /* With a note: who deletes or overwrites it from now on does not see it. */
+    store_remove(recovery->port, part, entry, clock_now_ns());
     index_unlock(part);
     recovery->unfit++;
     return true;
@@ -146,6 +147,23 @@ on_found(void *arg, const struct tier_found *found)
     }
 }
 
+static void
+forget_found(void *arg, struct part *part, struct entry *entry)
+{
+    struct recovery *recovery = arg;
+
+    forget(recovery->port, part, entry);
+}
+
+static void
+forget_all(struct recovery *recovery)
+{
+    struct index *index = recovery->port->store->index;
+
+    for (uint64_t i = 0; i < index_buckets(index); i++)
+        index_walk_bucket(index, i, forget_found, recovery);
+}
+
 enum status
 store_recover(struct store_port *port)
 {
@@ -155,7 +173,9 @@ store_recover(struct store_port *port)
     enum status status =
         tier_recover(store->tiers[TIER_NVME], on_found, &recovery, &sequence);
 
-    if (status != STATUS_OK)
+    if (status == STATUS_MISS)
+        forget_all(&recovery);
+    else if (status != STATUS_OK)
         return status;
     atomic_store(&store->sequence, sequence);
     if (recovery.unfit != 0)

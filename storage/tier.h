@@ -96,7 +96,8 @@ struct tier_ops {
     void (*close)(struct tier **);
 
     /* Main thread, once, after open: tells found() of all that survived, and
-     * the highest sequence that was ever used.  NULL: nothing ever does. */
+     * the highest sequence that was ever used.  MISS: the tier has given up all
+     * that was told, after all.  NULL: nothing ever survives. */
     enum status (*recover)(struct tier *, tier_found_fn *found, void *arg,
                            uint64_t *sequence_out);
 

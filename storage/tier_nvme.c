@@ -50,7 +50,8 @@ close_tier(struct tier **tier)
 
     *tier = NULL;
     if (nvme->is_recovered && !nvme->is_dead &&
-        nvme_notes_write_all(nvme) != STATUS_OK)
+        (nvme_notes_write_all(nvme) != STATUS_OK ||
+         nvme_super_settle(nvme) != STATUS_OK))
         log_event(LOG_WARN, "nvme notes lost",
                   "what was deleted last may be back after the restart");
     io_engine_close(&nvme->engine);

@@ -46,6 +46,11 @@ libbench_a_SOURCES = \
 	tools/bench/replay_score.c \
 	tools/bench/report.c \
 	tools/bench/simulate.c \
+	tools/bench/simulate_command.c \
+	tools/bench/simulate_dram.c \
+	tools/bench/simulate_optimum.c \
+	tools/bench/simulate_report.c \
+	tools/bench/simulate_tiers.c \
 	tools/bench/trace.c
 bench_libs = libbench.a $(client_libs) $(storage_libs) $(base_libs) $(proto_libs) $(JANSSON_LIBS) -lm
 

@@ -122,7 +122,7 @@ put_terms(unsigned number, uint64_t seed, const struct store_terms *terms)
 {
     struct key key = key_numbered(&text, KEY_OBJECT, number);
 
-    while (usage().nvme_queue_bytes + SIZE > limits.nvme.queue)
+    while (usage().nvme_queue_bytes + 8 * SIZE > limits.nvme.queue)
         usleep(100);
     cr_assert_eq(value_store(port, &key, SIZE, seed, terms), STATUS_OK);
 }

@@ -18,6 +18,7 @@ class Counters(ServerTest):
         self.serve()
         self.client = RawClient(self.server)
         self.addCleanup(self.client.close)
+        self.client.command("PING")  # accepted, and counted, before any test
 
     def gained(self, work, *names):
         """How much each counter gained while work() was done."""

@@ -250,7 +250,7 @@ BOTH(nvme_health, late_reads_count_like_failed_ones, DEVICE)
     again();
     for (unsigned i = 0; i < 5; i++) {
         cr_assert(nvme_may_read(nvme.tier));
-        nvme_report_late(nvme.tier);
+        nvme_report_late(nvme.tier, 0);
     }
     cr_assert(!nvme_may_read(nvme.tier));
     cr_assert_eq(nvme_used(&nvme).late, 5u);
@@ -272,7 +272,7 @@ BOTH(nvme_health, reads_in_line_end_when_it_goes_out, DEVICE)
         nvme.under_way++;
     }
     for (unsigned i = 0; i < 5; i++)
-        nvme_report_late(nvme.tier);
+        nvme_report_late(nvme.tier, 0);
     port_run(nvme.port);
     cr_assert_eq(its[19].transfer.status, STATUS_IO);
     for (unsigned i = 0; i < 20; i++) {

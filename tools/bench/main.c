@@ -19,6 +19,8 @@ static const struct command {
      "measure the most any program could read from or write to a disk"},
     {"replay", command_replay, (char[]){"prefixcache-bench replay"},
      "drive a server with the requests of a trace"},
+    {"simulate", command_simulate, (char[]){"prefixcache-bench simulate"},
+     "say what a trace would hit in caches of any size, by any policy"},
     {"generate", command_generate, (char[]){"prefixcache-bench generate"},
      "write a synthetic trace"},
 };

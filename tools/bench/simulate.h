@@ -1,18 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a trace would have found in a cache that evicts the least recently used
- * block, with room for so many blocks.
+ * What a trace would have found in a cache, with the very policy code that
+ * serves (storage/policy.h), or with the optimum that knows the future (Belady).
  *
  * For each request, in order: its hits are the leading run of its blocks that
- * are present; then all of its blocks are touched or inserted, in order.  The
- * hit ratio is the sum of hits over the sum of blocks.
+ * are present; they are touched as they are found, and the rest of its blocks
+ * is put, in order.  The hit ratio is the sum of hits over the sum of blocks.
+ * All blocks are of one size, all moves take no time, and one client asks.
+ *
+ * Tiers below DRAM are filled as the mover fills them:
+ *   NVMe   a log of segments, two of them always ready; when they are not, the
+ *          oldest is gone through: blocks hit since they were written are
+ *          written anew, up to SIMULATE_REINSERT percent of it
+ *   spill  what NVMe gives up; in SIMULATE_GROUPS groups, the oldest dropped
+ *          whole
  */
 #ifndef TOOLS_BENCH_SIMULATE_H
 #define TOOLS_BENCH_SIMULATE_H
 
+#include "storage/policy.h"
+#include "storage/policy_adaptive.h"
 #include "tools/bench/trace.h"
 
-/* One number a request into hits_out; NO_SPACE without memory. capacity > 0. */
+#define SIMULATE_PARTS    16u
+#define SIMULATE_REINSERT 75u
+#define SIMULATE_GROUPS   16u
+#define SIMULATE_SEGMENTS 128u
+
+enum simulate_write {
+    SIMULATE_ALL,    /* every PUT */
+    SIMULATE_REUSED, /* what is asked for again */
+    SIMULATE_EVICTED /* what leaves DRAM */
+};
+
+enum simulate_tier {
+    SIMULATE_DRAM,
+    SIMULATE_NVME,
+    SIMULATE_SPILL,
+    SIMULATE_TIERS
+};
+
+struct simulate_plan {
+    const struct policy *policy;    /* NULL: the optimum, for DRAM alone */
+    uint64_t sizes[SIMULATE_TIERS]; /* blocks; of DRAM at least 1, of others 0
+                                       for none */
+    enum simulate_write write;
+    unsigned parts; /* of the index */
+};
+
+struct simulate_result {
+    uint32_t *hits; /* of each request; the caller's array */
+    uint64_t tier_hits[SIMULATE_TIERS];
+    uint64_t tier_writes[SIMULATE_TIERS];
+    bool has_curve; /* the adaptive policy's own estimate */
+    struct policy_adaptive_curve curve;
+};
+
+/* NO_SPACE without memory. */
+enum status simulate_run(const struct trace *, const struct simulate_plan *,
+                         struct simulate_result *) MUST_USE;
+/* The optimum's part of it: blocks whose next use is last go first. */
+enum status simulate_optimum(const struct trace *, uint64_t capacity,
+                             uint32_t *hits_out) MUST_USE;
+/* Hits of each request with LRU in DRAM alone.  capacity > 0. */
 enum status simulate_lru(const struct trace *, uint64_t capacity,
                          uint32_t *hits_out) MUST_USE;
 
