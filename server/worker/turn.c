@@ -375,6 +375,23 @@ settle(struct connection *connection)
         is_sending || connection->must_go_on || (is_running && !is_waiting));
 }
 
+/* Is it to be closed?  In a drain, once it is idle and its socket was found
+ * empty: a turn may have ended before it looked. */
+static bool
+is_at_end(struct connection *connection, enum step taken)
+{
+    if (!outbox_is_empty(&connection->outbox))
+        return false;
+    if (connection->phase == PHASE_CLOSING)
+        return true;
+    if (!atomic_load(&connection->server->is_draining) ||
+        !connection_is_idle(connection))
+        return false;
+    if (taken == STEP_HELD)
+        connection->must_go_on = true;
+    return taken != STEP_HELD;
+}
+
 void
 turn_run(struct connection *connection)
 {
@@ -389,10 +406,7 @@ turn_run(struct connection *connection)
     if (taken == STEP_GONE)
         return;
     connection->is_in_turn = false;
-    if (outbox_is_empty(&connection->outbox) &&
-        (connection->phase == PHASE_CLOSING ||
-         (atomic_load(&connection->server->is_draining) &&
-          connection_is_idle(connection)))) {
+    if (is_at_end(connection, taken)) {
         connection_close(connection, connection->end_reason);
         return;
     }
