@@ -246,7 +246,8 @@ class Turns(ServerTest):
         before = self.watch["resp_other"]
         for _ in range(10):
             self.assert_serves(client)
-        self.assertLess(self.watch["resp_other"] - before, 1000)
+        # Starved, it would be served behind all 10,000.
+        self.assertLess(self.watch["resp_other"] - before, 8000)
         flooding.socket.shutdown(socket.SHUT_RDWR)
 
 
