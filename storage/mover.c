@@ -132,7 +132,8 @@ earn_credit(struct mover *mover)
     mover->credit +=
         rate * (double)(now_ns - mover->credit_ns) / (double)NS_PER_SECOND;
     mover->credit_ns = now_ns;
-    if (mover->credit > most)
+    /* Without a limit nothing is owed, should one be set. */
+    if (mover->credit > most || rate <= 0)
         mover->credit = most;
 }
 

@@ -40,8 +40,7 @@ struct nvme_options {
 
 /* For port_open(). */
 struct io_engine *nvme_engine(struct tier *);
-/* Segments of the present device: bytes of values that would fit at most. */
-uint64_t nvme_capacity(const struct tier *);
+/* The largest value that fits in a segment. */
 uint64_t nvme_value_max(const struct tier *);
 
 /* --- Notes: tombstones and changes, on the device within a second. ---

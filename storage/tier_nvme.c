@@ -236,18 +236,6 @@ nvme_value_max(const struct tier *tier)
                                : (uint64_t)(log->blocks - more) * NVME_BLOCK;
 }
 
-uint64_t
-nvme_capacity(const struct tier *tier)
-{
-    const struct nvme *nvme = nvme_of_const(tier);
-    uint32_t count = nvme->log.count;
-    uint32_t least = nvme_log_ready_least(nvme);
-
-    return count <= least ? 0
-                          : (uint64_t)(count - least) *
-                                (nvme->segment_size - 3 * NVME_BLOCK);
-}
-
 static void
 usage(const struct tier *tier, struct tier_usage *out)
 {

@@ -165,3 +165,15 @@ Test(mover, a_value_that_fits_no_segment_stays_in_dram)
     cr_assert_eq(counter_read(&mover_counters, COUNTER_writes_too_big), 1);
     cr_assert_eq(value_check(port, &name, 1), STATUS_OK);
 }
+
+Test(mover, a_limit_that_is_set_later_counts_from_then_on)
+{
+    for (unsigned i = 0; i < 500; i++)
+        put(i, i);
+    settle();
+    limits.nvme.write_max = 1u << 20;
+    store_set_limits(store, &limits);
+    put(1000, 1000);
+    settle();
+    cr_assert_eq(counter_read(&mover_counters, COUNTER_writes_put), 501);
+}

@@ -353,3 +353,32 @@ Test(store_nvme, metadata_is_had_at_once_and_its_bytes_are_read_meanwhile)
     chunk_drop(&second.get.chunk);
     cr_assert_eq(counter_read(&counters, COUNTER_reads_good), 1);
 }
+
+static void
+spoil_block(unsigned number)
+{
+    static const uint8_t noise[4096] = {1};
+    char path[160];
+    FILE *file;
+
+    device_path(path);
+    file = fopen(path, "r+b");
+    cr_assert_not_null(file);
+    cr_assert_eq(fseek(file, (long)(number * sizeof(noise)), SEEK_SET), 0);
+    cr_assert_eq(fwrite(noise, 1, sizeof(noise), file), sizeof(noise));
+    fclose(file);
+}
+
+Test(store_nvme, a_flush_outlives_either_superblock)
+{
+    for (unsigned block = 0; block < 2; block++) {
+        put(1, 1);
+        settle();
+        flush_through(STORE_ALL_SPACES);
+        stop();
+        spoil_block(block);
+        start();
+        cr_assert_eq(usage().entries, 0, "without block %u", block);
+        flush_through(0); /* makes both whole again */
+    }
+}
