@@ -135,9 +135,8 @@ open_store(struct server *server, char *why, size_t room)
                  (unsigned long long)limits.index_memory);
     else if (status != STATUS_OK)
         snprintf(why, room,
-                 "can not use nvme.path=%s: %s; the line before this one says "
-                 "why",
-                 limits.nvme.device.path, status_text(status));
+                 "can not use nvme.path=%s; the line before this one says why",
+                 limits.nvme.device.path);
     return status;
 }
 
