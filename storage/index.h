@@ -58,8 +58,8 @@ struct entry {
     bool is_body_moved; /* its places are another entry's now */
     bool is_parked; /* leased, and out of the policy's order till that ends */
     bool is_moving; /* the mover holds its chunk */
-    bool is_noted;  /* a record of it may be on a device: its end and its
-                       changes must be written there too */
+    uint8_t noted; /* bit t: a record of it may be on tier t's device: its end
+                      and its changes must be written there too */
     bool was_hit;   /* since it was written to a lower tier */
     uint8_t tail[]; /* meta_room bytes of metadata, then the key */
 };

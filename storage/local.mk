@@ -11,6 +11,7 @@ libstorage_a_SOURCES = \
 	storage/index.c \
 	storage/index_order.c \
 	storage/lease.c \
+	storage/lower.c \
 	storage/mover.c \
 	storage/mover_ahead.c \
 	storage/mover_job.c \
@@ -22,6 +23,7 @@ libstorage_a_SOURCES = \
 	storage/nvme_health.c \
 	storage/nvme_item.c \
 	storage/nvme_log.c \
+	storage/nvme_lower.c \
 	storage/nvme_notes.c \
 	storage/nvme_read.c \
 	storage/nvme_recovery.c \
@@ -54,7 +56,9 @@ libstorage_a_SOURCES = \
 	storage/store_recover.c \
 	storage/store_walk.c \
 	storage/tier.c \
+	storage/tier_counters.c \
 	storage/tier_dram.c \
-	storage/tier_nvme.c
+	storage/tier_nvme.c \
+	storage/tier_spill_none.c
 
 storage_libs = libstorage.a $(URING_LIBS)

@@ -26,6 +26,14 @@ mover_open(struct store *store, struct counters *counters, struct mover **out)
         return STATUS_NO_SPACE;
     mover->store = store;
     mover->counters = counters;
+    mover->top = TIER_COUNT;
+    for (unsigned i = TIER_COUNT - 1; i > TIER_DRAM; i--) {
+        mover->lanes[i].kind = (enum tier_kind)i;
+        mover->lanes[i].tier = store->tiers[i];
+        if (store->tiers[i] != NULL)
+            mover->top = (enum tier_kind)i;
+    }
+    assert(mover->top != TIER_COUNT);
     pthread_mutex_init(&mover->queue_lock, NULL);
     status = store_port_open(store, counters, &mover->port);
     if (status != STATUS_OK) {
@@ -35,6 +43,32 @@ mover_open(struct store *store, struct counters *counters, struct mover **out)
     }
     *out = mover;
     return STATUS_OK;
+}
+
+void
+mover_queue_append(struct mover_queue *queue, struct mover_job *job)
+{
+    job->next = NULL;
+    if (queue->last != NULL)
+        queue->last->next = job;
+    else
+        queue->first = job;
+    queue->last = job;
+}
+
+struct mover_lane *
+mover_top(struct mover *mover)
+{
+    return &mover->lanes[mover->top];
+}
+
+struct mover_lane *
+mover_next_lane(struct mover *mover, const struct mover_lane *lane)
+{
+    for (unsigned i = lane->kind + 1; i < TIER_COUNT; i++)
+        if (mover->lanes[i].tier != NULL)
+            return &mover->lanes[i];
+    return NULL;
 }
 
 struct store_port *
@@ -72,18 +106,14 @@ mover_put(struct mover *mover, struct entry *entry)
     uint64_t before = mover_queue_bytes(mover);
     struct mover_job *job;
 
-    if (!entry_is_in(entry, TIER_DRAM) || entry_is_in(entry, TIER_NVME) ||
+    if (!entry_is_in(entry, TIER_DRAM) || entry_is_in(entry, mover->top) ||
         entry->is_moving || !has_room(mover, entry->body_size))
         return;
-    job = mover_job_new(mover, entry, MOVER_COPY);
+    job = mover_job_new(mover, entry, MOVER_COPY, mover->top);
     if (job == NULL)
         return;
     pthread_mutex_lock(&mover->queue_lock);
-    if (mover->last != NULL)
-        mover->last->next = job;
-    else
-        mover->first = job;
-    mover->last = job;
+    mover_queue_append(&mover->queue, job);
     pthread_mutex_unlock(&mover->queue_lock);
     if (before / WAKE_BYTES != (before + entry->body_size) / WAKE_BYTES)
         atomic_store_explicit(&mover->is_wanted, true, memory_order_relaxed);
@@ -105,96 +135,112 @@ mover_nudge(struct mover *mover)
 static void
 take_queue(struct mover *mover)
 {
-    struct mover_job *first, *last;
+    struct mover_queue *due = &mover_top(mover)->due, taken;
 
     pthread_mutex_lock(&mover->queue_lock);
-    first = mover->first;
-    last = mover->last;
-    mover->first = mover->last = NULL;
+    taken = mover->queue;
+    mover->queue = (struct mover_queue){NULL, NULL};
     pthread_mutex_unlock(&mover->queue_lock);
-    if (first == NULL)
+    if (taken.first == NULL)
         return;
-    if (mover->last_due != NULL)
-        mover->last_due->next = first;
+    if (due->last != NULL)
+        due->last->next = taken.first;
     else
-        mover->first_due = first;
-    mover->last_due = last;
+        due->first = taken.first;
+    due->last = taken.last;
+}
+
+static uint64_t
+write_max(const struct mover *mover, const struct mover_lane *lane)
+{
+    return atomic_load_explicit(&mover->store->lower[lane->kind].write_max,
+                                memory_order_relaxed);
 }
 
 static void
-earn_credit(struct mover *mover)
+earn_credit(const struct mover *mover, struct mover_lane *lane)
 {
-    double rate = (double)atomic_load_explicit(&mover->store->write_max,
-                                               memory_order_relaxed);
+    double rate = (double)write_max(mover, lane);
     uint64_t now_ns = clock_now_ns();
     double most = rate * CREDIT_SECONDS;
 
-    mover->credit +=
-        rate * (double)(now_ns - mover->credit_ns) / (double)NS_PER_SECOND;
-    mover->credit_ns = now_ns;
+    lane->credit +=
+        rate * (double)(now_ns - lane->credit_ns) / (double)NS_PER_SECOND;
+    lane->credit_ns = now_ns;
     /* Without a limit nothing is owed, should one be set. */
-    if (mover->credit > most || rate <= 0)
-        mover->credit = most;
+    if (lane->credit > most || rate <= 0)
+        lane->credit = most;
 }
 
 bool
-mover_has_credit(const struct mover *mover)
+mover_has_credit(const struct mover *mover, const struct mover_lane *lane)
 {
-    return atomic_load_explicit(&mover->store->write_max,
-                                memory_order_relaxed) == 0 ||
-           mover->credit > 0;
+    return write_max(mover, lane) == 0 || lane->credit > 0;
 }
 
 static struct mover_job *
-next_job(struct mover *mover)
+next_job(struct mover_queue *queue)
 {
-    struct mover_job *job = mover->first_due;
+    struct mover_job *job = queue->first;
 
-    mover->first_due = job->next;
-    if (mover->first_due == NULL)
-        mover->last_due = NULL;
+    queue->first = job->next;
+    if (queue->first == NULL)
+        queue->last = NULL;
     job->next = NULL;
     return job;
 }
 
 static void
-put_back(struct mover *mover, struct mover_job *job)
+put_back(struct mover_queue *queue, struct mover_job *job)
 {
-    job->next = mover->first_due;
-    mover->first_due = job;
-    if (mover->last_due == NULL)
-        mover->last_due = job;
+    job->next = queue->first;
+    queue->first = job;
+    if (queue->last == NULL)
+        queue->last = job;
 }
 
 bool
-mover_must_hold_back(const struct mover *mover)
+mover_must_hold_back(const struct mover_lane *lane)
 {
-    const struct tier *nvme = mover->store->tiers[TIER_NVME];
-
-    return nvme_is_tight(nvme) &&
-           (mover->reclaim.victim != NULL || nvme_wants_reclaim(nvme));
+    return lower_is_tight(lane->tier) &&
+           (lane->reclaim.victim != NULL || lower_wants_reclaim(lane->tier));
 }
 
 static bool
-may_start(const struct mover *mover)
+may_start(const struct mover *mover, const struct mover_lane *lane)
 {
-    return mover->writing_bytes < MOVER_WRITING_MOST &&
-           mover_has_credit(mover) && !mover_must_hold_back(mover);
+    return lane->writing_bytes < MOVER_WRITING_MOST &&
+           mover_has_credit(mover, lane) && !mover_must_hold_back(lane);
+}
+
+/* What sinks may wait for the tier below while the one above has room: who
+ * waits for that has waited enough. */
+static bool
+is_urgent(const struct mover *mover, const struct mover_job *job)
+{
+    return job->errand == MOVER_SINK &&
+           (lower_is_tight(mover->lanes[job->from].tier) ||
+            atomic_load(&mover->is_stopping));
 }
 
 static void
-write_due(struct mover *mover)
+write_due(struct mover *mover, struct mover_lane *lane)
 {
-    bool may_write = nvme_may_write(mover->store->tiers[TIER_NVME]);
+    bool may_write = lower_may_write(lane->tier);
 
-    earn_credit(mover);
-    while (mover->first_due != NULL && (!may_write || may_start(mover))) {
-        struct mover_job *job = next_job(mover);
+    earn_credit(mover, lane);
+    while (lane->due.first != NULL) {
+        struct mover_job *job = next_job(&lane->due);
 
         if (!may_write) {
             mover_job_end(job, STATUS_IO);
-        } else if (mover_job_write(job) == STATUS_BUSY) {
-            put_back(mover, job);
+        } else if (!may_start(mover, lane) ||
+                   mover_job_write(job) == STATUS_BUSY) {
+            if (is_urgent(mover, job)) {
+                mover_job_end(job, STATUS_BUSY);
+                continue;
+            }
+            put_back(&lane->due, job);
             return;
         }
     }
@@ -203,26 +249,39 @@ write_due(struct mover *mover)
 static void
 count_skipped(struct mover *mover)
 {
-    count(mover->counters, COUNTER_writes_skipped,
+    const struct tier_counters *row = &tier_counters[mover->top];
+
+    count(mover->counters, row->writes_skipped,
           atomic_exchange(&mover->skipped, 0));
-    count(mover->counters, COUNTER_write_bytes_skipped,
+    count(mover->counters, row->write_bytes_skipped,
           atomic_exchange(&mover->skipped_bytes, 0));
+}
+
+static void
+submit(struct mover *mover)
+{
+    for (unsigned i = mover->top; i < TIER_COUNT; i++)
+        lower_submit(mover->lanes[i].tier, mover->port->port);
 }
 
 static void
 turn(struct mover *mover)
 {
-    struct tier *nvme = mover->store->tiers[TIER_NVME];
-
     store_port_run(mover->port);
-    nvme_care(nvme, mover->port->port);
-    mover_reclaim_step(mover);
     take_queue(mover);
-    write_due(mover);
+    for (unsigned i = mover->top; i < TIER_COUNT; i++) {
+        struct mover_lane *lane = &mover->lanes[i];
+
+        if (lane->tier == NULL)
+            continue;
+        lower_care(lane->tier, mover->port->port);
+        mover_reclaim_step(mover, lane);
+        write_due(mover, lane);
+    }
     if (atomic_load_explicit(&mover->store->write, memory_order_relaxed) ==
         STORE_WRITE_EVICTED)
         mover_evict_ahead(mover);
-    nvme_submit(nvme, mover->port->port);
+    submit(mover);
     store_port_submit(mover->port);
     count_skipped(mover);
 }
@@ -230,7 +289,10 @@ turn(struct mover *mover)
 static bool
 is_idle(const struct mover *mover)
 {
-    return mover_queue_bytes(mover) == 0 && mover->reclaim.victim == NULL;
+    for (unsigned i = mover->top; i < TIER_COUNT; i++)
+        if (mover->lanes[i].reclaim.victim != NULL)
+            return false;
+    return mover_queue_bytes(mover) == 0;
 }
 
 static void *
@@ -263,21 +325,39 @@ mover_start(struct mover *mover)
     return status;
 }
 
+static bool
+is_under_way(const struct mover *mover)
+{
+    for (unsigned i = mover->top; i < TIER_COUNT; i++)
+        if (mover->lanes[i].writing_bytes != 0 ||
+            mover->lanes[i].reclaim.under_way != 0)
+            return true;
+    return port_pending(mover->port->port) != 0;
+}
+
+static void
+end_due(struct mover *mover)
+{
+    for (unsigned i = mover->top; i < TIER_COUNT; i++)
+        while (mover->lanes[i].due.first != NULL)
+            mover_job_end(next_job(&mover->lanes[i].due), STATUS_IO);
+}
+
 /* What could not be written in time. */
 static void
 drop_due(struct mover *mover)
 {
     take_queue(mover);
-    while (mover->first_due != NULL)
-        mover_job_end(next_job(mover), STATUS_IO);
-    while (port_pending(mover->port->port) != 0 || mover->writing_bytes != 0 ||
-           mover->reclaim.under_way != 0) {
-        nvme_submit(mover->store->tiers[TIER_NVME], mover->port->port);
+    end_due(mover);
+    while (is_under_way(mover)) {
+        submit(mover);
         store_port_submit(mover->port);
         port_wait(mover->port->port, LOOK_MS);
         store_port_run(mover->port);
+        end_due(mover);
     }
-    mover_reclaim_end(mover);
+    for (unsigned i = mover->top; i < TIER_COUNT; i++)
+        mover_reclaim_end(&mover->lanes[i]);
 }
 
 void

@@ -19,7 +19,7 @@ evict_one(struct mover *mover, uint64_t now_ns)
     struct entry *entry;
     struct part *part =
         index_lock_oldest(mover->store->index, INDEX_WARM, now_ns, &entry);
-    uint64_t value_max = nvme_value_max(mover->store->tiers[TIER_NVME]);
+    uint64_t value_max = lower_value_max(mover_top(mover)->tier);
     struct mover_job *job = NULL;
     bool is_free;
 
@@ -27,12 +27,12 @@ evict_one(struct mover *mover, uint64_t now_ns)
         return false;
     is_free =
         store_chunk(entry) != NULL && !chunk_is_shared(store_chunk(entry));
-    if (is_free && entry_is_in(entry, TIER_NVME)) {
+    if (is_free && entry->tiers != 1u << TIER_DRAM) {
         count(mover->counters, COUNTER_evictions, 1);
         count(mover->counters, COUNTER_evicted_bytes, entry->body_size);
         store_unplace(mover->store, part, entry, TIER_DRAM);
     } else if (is_free && entry->body_size > value_max) {
-        /* It fits in no segment. */
+        /* No unit is made for it. */
         count(mover->counters, COUNTER_evictions, 1);
         count(mover->counters, COUNTER_evicted_bytes, entry->body_size);
         store_remove(mover->port, part, entry, now_ns);
@@ -40,7 +40,7 @@ evict_one(struct mover *mover, uint64_t now_ns)
         part_touch(part, entry);
         if (is_free) {
             entry->was_hit = false;
-            job = mover_job_new(mover, entry, MOVER_LEAVE);
+            job = mover_job_new(mover, entry, MOVER_LEAVE, mover->top);
         }
     }
     index_unlock(part);
@@ -65,22 +65,22 @@ mover_is_behind(const struct mover *mover)
 
     return atomic_load_explicit(&store->write, memory_order_relaxed) ==
                STORE_WRITE_EVICTED &&
-           nvme_may_write(store->tiers[TIER_NVME]) &&
+           lower_may_write(store->tiers[mover->top]) &&
            pool_free_bytes(store->pool) < reserve(store->pool) / 2;
 }
 
 void
 mover_evict_ahead(struct mover *mover)
 {
+    const struct mover_lane *lane = mover_top(mover);
     struct pool *pool = mover->store->pool;
     uint64_t most = reserve(pool), now_ns = clock_now_ns();
 
     for (unsigned i = 0; i < AHEAD_STEP; i++) {
-        if (pool_free_bytes(pool) + mover->writing_bytes >= most ||
-            mover->writing_bytes >= MOVER_WRITING_MOST ||
-            !nvme_may_write(mover->store->tiers[TIER_NVME]) ||
-            !mover_has_credit(mover) || mover_must_hold_back(mover) ||
-            !evict_one(mover, now_ns))
+        if (pool_free_bytes(pool) + lane->writing_bytes >= most ||
+            lane->writing_bytes >= MOVER_WRITING_MOST ||
+            !lower_may_write(lane->tier) || !mover_has_credit(mover, lane) ||
+            mover_must_hold_back(lane) || !evict_one(mover, now_ns))
             return;
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One body on its way to the NVMe tier. */
+/* One body on its way to a lower tier. */
 #include "storage/mover_state.h"
 
 #include "base/clock.h"
@@ -21,7 +21,7 @@ pinned_by(const struct mover_job *job)
 
 struct mover_job *
 mover_job_new(struct mover *mover, struct entry *entry,
-              enum mover_errand errand)
+              enum mover_errand errand, enum tier_kind to)
 {
     struct key key = entry_key(entry);
     struct chunk *chunk = store_chunk(entry);
@@ -35,6 +35,7 @@ mover_job_new(struct mover *mover, struct entry *entry,
     key.bytes = job->key;
     job->mover = mover;
     job->errand = errand;
+    job->to = to;
     job->transfer.key = key;
     job->transfer.sequence = entry->sequence;
     job->transfer.size = entry->body_size;
@@ -67,11 +68,11 @@ arrive(struct mover_job *job, struct part *part, struct entry *entry)
 {
     struct store *store = job->mover->store;
 
-    if (entry_is_in(entry, TIER_NVME))
-        tier_drop(store->tiers[TIER_NVME], &entry->places[TIER_NVME],
+    if (entry_is_in(entry, job->to))
+        tier_drop(store->tiers[job->to], &entry->places[job->to],
                   entry->body_size);
-    entry->places[TIER_NVME] = job->transfer.place;
-    entry->tiers |= 1u << TIER_NVME;
+    entry->places[job->to] = job->transfer.place;
+    entry->tiers |= (uint8_t)(1u << job->to);
     if (job->errand == MOVER_LEAVE && !entry->was_hit) {
         store_unplace(store, part, entry, TIER_DRAM);
         count(job->mover->counters, COUNTER_evictions, 1);
@@ -83,24 +84,28 @@ arrive(struct mover_job *job, struct part *part, struct entry *entry)
 static void
 count_end(struct mover *mover, const struct mover_job *job, enum status status)
 {
+    const struct tier_counters *row = &tier_counters[job->to];
     bool is_kept = job->errand == MOVER_KEEP;
+    uint64_t size = job->transfer.size;
 
     switch (status) {
     case STATUS_OK:
+        count(mover->counters, is_kept ? row->writes_kept : row->writes_put, 1);
         count(mover->counters,
-              is_kept ? COUNTER_writes_kept : COUNTER_writes_put, 1);
-        count(mover->counters,
-              is_kept ? COUNTER_write_bytes_kept : COUNTER_write_bytes_put,
-              job->transfer.size);
+              is_kept ? row->write_bytes_kept : row->write_bytes_put, size);
         return;
     case STATUS_MISS:
-        count(mover->counters, COUNTER_writes_void, 1);
+        count(mover->counters, row->writes_void, 1);
         return;
     case STATUS_TOO_BIG:
-        count(mover->counters, COUNTER_writes_too_big, 1);
+        count(mover->counters, row->writes_too_big, 1);
+        return;
+    case STATUS_BUSY:
+        count(mover->counters, row->writes_skipped, 1);
+        count(mover->counters, row->write_bytes_skipped, size);
         return;
     default:
-        count(mover->counters, COUNTER_writes_failed, 1);
+        count(mover->counters, row->writes_failed, 1);
     }
 }
 
@@ -118,11 +123,11 @@ mover_job_end(struct mover_job *job, enum status status)
     if (status == STATUS_OK && entry != NULL)
         arrive(job, part, entry);
     else if (status == STATUS_OK)
-        tier_drop(store->tiers[TIER_NVME], &transfer->place, transfer->size);
+        tier_drop(store->tiers[job->to], &transfer->place, transfer->size);
     index_unlock(part);
     count_end(mover, job, status);
-    if (job->errand == MOVER_KEEP)
-        mover_reclaim_kept(mover, job);
+    if (job->errand >= MOVER_KEEP)
+        mover_reclaim_done(mover, job);
     atomic_fetch_sub_explicit(&mover->queue_bytes, transfer->size,
                               memory_order_relaxed);
     atomic_fetch_sub_explicit(&mover->pinned_bytes, pinned_by(job),
@@ -136,7 +141,7 @@ on_written(struct transfer *transfer)
 {
     struct mover_job *job = (struct mover_job *)transfer;
 
-    job->mover->writing_bytes -= transfer->size;
+    job->mover->lanes[job->to].writing_bytes -= transfer->size;
     mover_job_end(job, transfer->status);
 }
 
@@ -154,9 +159,9 @@ put(struct mover_job *job, struct part *part, struct entry *entry)
     transfer->form = entry->form;
     transfer->expires_unix_ms = store_unix_ms(entry->expires_ns);
     transfer->done = on_written;
-    progress = tier_put(job->mover->store->tiers[TIER_NVME], transfer);
+    progress = tier_put(job->mover->store->tiers[job->to], transfer);
     if (progress == PENDING || transfer->status == STATUS_OK)
-        entry->is_noted = true;
+        entry->noted |= (uint8_t)(1u << job->to);
     return progress;
 }
 
@@ -175,8 +180,8 @@ mover_job_write(struct mover_job *job)
         progress = put(job, part, entry);
     index_unlock(part);
     if (progress == PENDING) {
-        mover->writing_bytes += transfer->size;
-        mover->credit -= transfer->size;
+        mover->lanes[job->to].writing_bytes += transfer->size;
+        mover->lanes[job->to].credit -= transfer->size;
         return STATUS_OK;
     }
     if (transfer->status == STATUS_BUSY)

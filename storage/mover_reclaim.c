@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Giving space back: the oldest segment's values are gone through, those worth
- * it (hit since they were written, or leased) are written anew, then the segment
- * is retired on the device and the places of the rest are forgotten.
+ * Giving space back: the values of a tier's oldest unit are gone through, those
+ * worth it are written anew, others to the tier below, then the unit is retired
+ * on the device and the places of all the rest are forgotten.
  */
 #include "storage/mover_state.h"
 
@@ -14,21 +14,43 @@
  * of DRAM. */
 #define KEEPING_MOST       64u
 #define KEEPING_BYTES_MOST (8u << 20)
+/* The same of values that sink: a tier that is flushed by batches wants more. */
+#define SINKING_BYTES_MOST (32u << 20)
+/* And as a share of the pool. */
+#define SINKING_SHARE 16u
 /* Values looked at in one step. */
 #define STEP_MOST 256u
 
+enum verdict { FORGET, KEEP, SINK, LATER };
+
 static bool
-is_place(const struct entry *entry, const struct tier_place *place)
+is_place(const struct entry *entry, enum tier_kind tier,
+         const struct tier_place *place)
 {
-    return entry_is_in(entry, TIER_NVME) &&
-           memcmp(&entry->places[TIER_NVME], place, sizeof(*place)) == 0;
+    return entry_is_in(entry, tier) &&
+           memcmp(&entry->places[tier], place, sizeof(*place)) == 0;
 }
 
 void
-mover_reclaim_kept(struct mover *mover, const struct mover_job *job)
+mover_reclaim_done(struct mover *mover, const struct mover_job *job)
 {
-    mover->reclaim.under_way--;
-    mover->reclaim.under_way_bytes -= job->transfer.size;
+    struct mover_reclaim *reclaim = &mover->lanes[job->from].reclaim;
+
+    reclaim->under_way--;
+    if (job->errand == MOVER_KEEP)
+        reclaim->keeping_bytes -= job->transfer.size;
+    else
+        reclaim->sinking_bytes -= job->transfer.size;
+}
+
+/* Its bytes are in DRAM. */
+static void
+write_read(struct mover_job *job)
+{
+    if (job->errand == MOVER_KEEP)
+        mover_job_write_now(job);
+    else
+        mover_queue_append(&job->mover->lanes[job->to].due, job);
 }
 
 static void
@@ -41,155 +63,216 @@ on_read(struct transfer *transfer)
     else if (atomic_load(&job->mover->is_stopping))
         mover_job_end(job, STATUS_MISS);
     else
-        mover_job_write_now(job);
+        write_read(job);
 }
 
 static void
-keep(struct mover *mover, struct mover_job *job, const struct tier_place *place)
+start_job(struct mover *mover, struct mover_lane *lane, struct mover_job *job)
 {
     struct transfer *transfer = &job->transfer;
+    struct mover_reclaim *reclaim = &lane->reclaim;
 
-    mover->reclaim.under_way++;
-    mover->reclaim.under_way_bytes += transfer->size;
-    mover->reclaim.kept_bytes += transfer->size;
+    job->from = lane->kind;
+    reclaim->under_way++;
+    if (job->errand == MOVER_KEEP) {
+        reclaim->keeping_bytes += transfer->size;
+        reclaim->kept_bytes += transfer->size;
+    } else {
+        reclaim->sinking_bytes += transfer->size;
+    }
     if (transfer->chunk != NULL) {
-        mover_job_write_now(job);
+        write_read(job);
         return;
     }
-    transfer->place = *place;
+    transfer->place = reclaim->item.place;
     transfer->done = on_read;
-    if (tier_get(mover->store->tiers[TIER_NVME], transfer) == FINISHED)
+    if (tier_get(mover->store->tiers[lane->kind], transfer) == FINISHED)
         on_read(transfer);
 }
 
-static bool
-is_worth_it(const struct mover_reclaim *reclaim, const struct entry *entry,
-            uint64_t now_ns)
+static uint64_t
+sinking_most(const struct mover *mover)
 {
-    if (entry->leased_until_ns > now_ns)
-        return true;
-    return entry->was_hit &&
-           reclaim->kept_bytes + entry->body_size <= reclaim->kept_most;
+    uint64_t share = pool_size(mover->store->pool) / SINKING_SHARE;
+
+    return share < SINKING_BYTES_MOST ? share : SINKING_BYTES_MOST;
 }
 
-static void
-consider(struct mover *mover, const struct nvme_item *item,
-         const struct tier_place *place, uint64_t now_ns)
+/* May one more value go to the tier below?  If it can not just now it waits, but
+ * not where the space it is in is needed. */
+static enum verdict
+judge_sink(struct mover *mover, const struct mover_lane *lane,
+           const struct entry *entry)
 {
+    const struct mover_lane *next = mover_next_lane(mover, lane);
+
+    if (next == NULL || entry_is_in(entry, next->kind) ||
+        !lower_may_write(next->tier))
+        return FORGET;
+    if (mover_has_credit(mover, next) &&
+        (lane->reclaim.sinking_bytes == 0 ||
+         lane->reclaim.sinking_bytes + entry->body_size <= sinking_most(mover)))
+        return SINK;
+    if (!lower_is_tight(lane->tier))
+        return LATER;
+    count(mover->counters, tier_counters[next->kind].writes_skipped, 1);
+    count(mover->counters, tier_counters[next->kind].write_bytes_skipped,
+          entry->body_size);
+    return FORGET;
+}
+
+static enum verdict
+judge(struct mover *mover, const struct mover_lane *lane,
+      const struct entry *entry, uint64_t now_ns)
+{
+    const struct mover_reclaim *reclaim = &lane->reclaim;
+    uint64_t kept_bytes = reclaim->kept_bytes + entry->body_size;
+
+    if (entry->leased_until_ns > now_ns ||
+        (entry->was_hit && kept_bytes <= reclaim->kept_most))
+        return KEEP;
+    return judge_sink(mover, lane, entry);
+}
+
+/* The item of the reclaim; false: later. */
+static bool
+consider(struct mover *mover, struct mover_lane *lane, uint64_t now_ns)
+{
+    const struct tier_found *item = &lane->reclaim.item;
     struct part *part = index_lock(mover->store->index, item->key.hash);
     struct entry *entry = part_find(part, &item->key);
+    enum verdict verdict = FORGET;
     struct mover_job *job = NULL;
 
-    if (entry != NULL && is_place(entry, place) && !entry->is_moving &&
-        is_worth_it(&mover->reclaim, entry, now_ns))
-        job = mover_job_new(mover, entry, MOVER_KEEP);
+    if (entry != NULL && is_place(entry, lane->kind, &item->place) &&
+        !entry->is_moving)
+        verdict = judge(mover, lane, entry, now_ns);
+    if (verdict == KEEP)
+        job = mover_job_new(mover, entry, MOVER_KEEP, lane->kind);
+    else if (verdict == SINK)
+        job = mover_job_new(mover, entry, MOVER_SINK,
+                            mover_next_lane(mover, lane)->kind);
     index_unlock(part);
     if (job != NULL)
-        keep(mover, job, place);
+        start_job(mover, lane, job);
+    return verdict != LATER;
 }
 
 /* Its record is no more: the place is, too, without a note to the device. */
 static void
-forget(struct mover *mover, struct part *part, struct entry *entry)
+forget(struct mover *mover, const struct mover_lane *lane, struct part *part,
+       struct entry *entry)
 {
-    entry->is_noted = false;
-    count(mover->counters, COUNTER_reclaimed, 1);
-    store_forget_place(mover->port, part, entry, TIER_NVME);
+    entry->noted &= (uint8_t) ~(1u << lane->kind);
+    count(mover->counters, tier_counters[lane->kind].reclaimed, 1);
+    store_forget_place(mover->port, part, entry, lane->kind);
 }
+
+struct blind_walk {
+    struct mover *mover;
+    struct mover_lane *lane;
+};
 
 static void
 forget_found(void *arg, struct part *part, struct entry *entry)
 {
-    struct mover *mover = arg;
+    struct blind_walk *walk = arg;
+    const struct mover_lane *lane = walk->lane;
 
-    if (entry_is_in(entry, TIER_NVME) &&
-        nvme_victim_has(mover->reclaim.victim, &entry->places[TIER_NVME]))
-        forget(mover, part, entry);
+    if (entry_is_in(entry, lane->kind) &&
+        lower_victim_has(lane->reclaim.victim, &entry->places[lane->kind]))
+        forget(walk->mover, lane, part, entry);
 }
 
 static void
-forget_all(struct mover *mover)
+forget_all(struct mover *mover, struct mover_lane *lane)
 {
     struct index *index = mover->store->index;
-    struct nvme_item item;
-    struct tier_place place;
+    struct blind_walk walk = {.mover = mover, .lane = lane};
+    struct tier_found item;
 
-    if (nvme_victim_is_blind(mover->reclaim.victim)) {
+    if (lower_victim_is_blind(lane->reclaim.victim)) {
         for (uint64_t i = 0; i < index_buckets(index); i++)
-            index_walk_bucket(index, i, forget_found, mover);
+            index_walk_bucket(index, i, forget_found, &walk);
         return;
     }
-    while (nvme_victim_next(mover->reclaim.victim, &item, &place)) {
+    while (lower_victim_next(lane->reclaim.victim, &item)) {
         struct part *part = index_lock(index, item.key.hash);
         struct entry *entry = part_find(part, &item.key);
 
-        if (entry != NULL && is_place(entry, &place))
-            forget(mover, part, entry);
+        if (entry != NULL && is_place(entry, lane->kind, &item.place))
+            forget(mover, lane, part, entry);
         index_unlock(part);
     }
 }
 
 static void
-start(struct mover *mover)
+start(struct mover *mover, struct mover_lane *lane)
 {
-    struct tier *nvme = mover->store->tiers[TIER_NVME];
-    struct mover_reclaim *reclaim = &mover->reclaim;
-    unsigned percent =
-        atomic_load_explicit(&mover->store->reinsert, memory_order_relaxed);
+    struct mover_reclaim *reclaim = &lane->reclaim;
+    unsigned percent = atomic_load_explicit(
+        &mover->store->lower[lane->kind].reinsert, memory_order_relaxed);
 
-    if (nvme_victim_start(nvme, mover->port->port, &reclaim->victim) !=
+    if (lower_victim_start(lane->tier, mover->port->port, &reclaim->victim) !=
         STATUS_OK) {
         reclaim->victim = NULL;
         return;
     }
-    reclaim->is_through = nvme_victim_is_blind(reclaim->victim);
+    reclaim->is_through = lower_victim_is_blind(reclaim->victim);
+    reclaim->has_item = false;
     reclaim->kept_bytes = 0;
-    reclaim->kept_most = nvme_victim_bytes(reclaim->victim) / 100 * percent;
+    reclaim->kept_most = lower_victim_bytes(reclaim->victim) / 100 * percent;
 }
 
 static void
-finish(struct mover *mover)
+finish(struct mover *mover, struct mover_lane *lane)
 {
-    struct mover_reclaim *reclaim = &mover->reclaim;
-
-    if (nvme_victim_retire(reclaim->victim) != STATUS_OK) {
-        reclaim->victim = NULL;
+    if (lower_victim_retire(lane->reclaim.victim) != STATUS_OK) {
+        lane->reclaim.victim = NULL;
         return;
     }
-    forget_all(mover);
-    nvme_victim_finish(&reclaim->victim);
+    forget_all(mover, lane);
+    lower_victim_finish(&lane->reclaim.victim);
+}
+
+/* One more value of the unit is considered; false: none is to be now. */
+static bool
+go_on(struct mover *mover, struct mover_lane *lane, uint64_t now_ns)
+{
+    struct mover_reclaim *reclaim = &lane->reclaim;
+
+    if (reclaim->is_through || reclaim->under_way >= KEEPING_MOST ||
+        reclaim->keeping_bytes >= KEEPING_BYTES_MOST)
+        return false;
+    if (!reclaim->has_item &&
+        !lower_victim_next(reclaim->victim, &reclaim->item)) {
+        reclaim->is_through = true;
+        return false;
+    }
+    reclaim->has_item = !consider(mover, lane, now_ns);
+    return !reclaim->has_item;
 }
 
 void
-mover_reclaim_step(struct mover *mover)
+mover_reclaim_step(struct mover *mover, struct mover_lane *lane)
 {
-    struct mover_reclaim *reclaim = &mover->reclaim;
-    struct tier *nvme = mover->store->tiers[TIER_NVME];
+    struct mover_reclaim *reclaim = &lane->reclaim;
     uint64_t now_ns = clock_now_ns();
-    struct tier_place place;
-    struct nvme_item item;
 
-    if (reclaim->victim == NULL && nvme_wants_reclaim(nvme) &&
-        nvme_may_write(nvme))
-        start(mover);
+    if (reclaim->victim == NULL && lower_wants_reclaim(lane->tier) &&
+        lower_may_write(lane->tier))
+        start(mover, lane);
     if (reclaim->victim == NULL)
         return;
-    for (unsigned i = 0; i < STEP_MOST && !reclaim->is_through &&
-                         reclaim->under_way < KEEPING_MOST &&
-                         reclaim->under_way_bytes < KEEPING_BYTES_MOST;
-         i++) {
-        if (nvme_victim_next(reclaim->victim, &item, &place))
-            consider(mover, &item, &place, now_ns);
-        else
-            reclaim->is_through = true;
-    }
+    for (unsigned i = 0; i < STEP_MOST && go_on(mover, lane, now_ns); i++)
+        continue;
     if (reclaim->is_through && reclaim->under_way == 0)
-        finish(mover);
+        finish(mover, lane);
 }
 
 void
-mover_reclaim_end(struct mover *mover)
+mover_reclaim_end(struct mover_lane *lane)
 {
-    if (mover->reclaim.victim != NULL)
-        nvme_victim_abandon(&mover->reclaim.victim);
+    if (lane->reclaim.victim != NULL)
+        lower_victim_abandon(&lane->reclaim.victim);
 }

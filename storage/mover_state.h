@@ -9,14 +9,15 @@
 
 #include <pthread.h>
 
-/* Bytes handed to the tier and not written: twice what a device has in flight,
- * so that it always finds the next ones. */
+/* Bytes handed to a tier and not written: twice what a device has in flight, so
+ * that it always finds the next ones. */
 #define MOVER_WRITING_MOST (16u << 20)
 
 enum mover_errand {
     MOVER_COPY,  /* a copy, DRAM keeps its own */
     MOVER_LEAVE, /* DRAM gives it up once it is written */
-    MOVER_KEEP   /* out of a segment that is reclaimed, into a new one */
+    MOVER_KEEP,  /* out of a unit that is reclaimed, into a new one */
+    MOVER_SINK   /* out of such a unit, into the next tier */
 };
 
 /*
@@ -30,17 +31,36 @@ struct mover_job {
     struct mover_job *next;
     struct mover *mover;
     enum mover_errand errand;
+    enum tier_kind from, to; /* from: KEEP, SINK: whose unit is reclaimed */
     struct chunk_meta meta;
     uint8_t key[];
 };
 
-/* One segment on its way to be given back. */
+/* Jobs in order. */
+struct mover_queue {
+    struct mover_job *first, *last;
+};
+
+/* One unit (segment, group) on its way to be given back. */
 struct mover_reclaim {
-    struct nvme_victim *victim; /* NULL: none */
+    struct lower_victim *victim; /* NULL: none */
     uint64_t kept_bytes, kept_most;
     bool is_through;    /* each of its values was considered */
-    unsigned under_way; /* jobs that keep values of it */
-    uint64_t under_way_bytes;
+    bool has_item;      /* `item` is still to be considered */
+    unsigned under_way; /* jobs that keep or sink values of it */
+    uint64_t keeping_bytes, sinking_bytes; /* of those */
+    struct tier_found item;
+};
+
+/* A lower tier, as the mover knows it. */
+struct mover_lane {
+    enum tier_kind kind;
+    struct tier *tier;      /* NULL: there is none */
+    struct mover_queue due; /* to be written to it, in order */
+    uint64_t writing_bytes;
+    double credit; /* bytes that its write_max allows now */
+    uint64_t credit_ns;
+    struct mover_reclaim reclaim;
 };
 
 struct mover {
@@ -53,38 +73,41 @@ struct mover {
     _Atomic uint64_t pinned_bytes;           /* of memory that jobs hold */
     _Atomic uint64_t queue_bytes;            /* of jobs made and not ended */
     _Atomic uint64_t skipped, skipped_bytes; /* not counted yet; any thread */
-    pthread_mutex_t queue_lock; /* guards the next two; any thread */
-    struct mover_job *first, *last;
-    struct mover_job *first_due, *last_due; /* taken over, in order */
-    uint64_t writing_bytes;
-    double credit; /* bytes that nvme.write_max allows now */
-    uint64_t credit_ns;
-    struct mover_reclaim reclaim;
+    pthread_mutex_t queue_lock;              /* guards the next; any thread */
+    struct mover_queue queue;                /* not taken over yet */
+    enum tier_kind top; /* what is put goes there: the fastest lower tier */
+    struct mover_lane lanes[TIER_COUNT];
 };
+
+void mover_queue_append(struct mover_queue *, struct mover_job *);
+struct mover_lane *mover_top(struct mover *);
+/* The lane of the tier below, or NULL. */
+struct mover_lane *mover_next_lane(struct mover *, const struct mover_lane *);
 
 /* With the part locked, any thread: a job for the body of an entry, which holds
  * its chunk (NULL: to be read first).  NULL without memory. */
 struct mover_job *mover_job_new(struct mover *, struct entry *,
-                                enum mover_errand);
-/* Starts its write: OK.  BUSY: no segment is ready, the job is as it was.  MISS:
- * there was nothing to write, or it can not be; the job has ended. */
+                                enum mover_errand, enum tier_kind to);
+/* Starts its write: OK.  BUSY: the tier can not take it now, the job is as it
+ * was.  MISS: there was nothing to write, or it can not be; the job has ended. */
 enum status mover_job_write(struct mover_job *) MUST_USE;
-/* The same, but where no segment is ready the value is given up. */
+/* The same, but what the tier can not take now is given up. */
 void mover_job_write_now(struct mover_job *);
 void mover_job_end(struct mover_job *, enum status);
 
-/* A step of reclaiming: never waits for values, only for tables and headers. */
-void mover_reclaim_step(struct mover *);
-/* A job of errand KEEP is at its end. */
-void mover_reclaim_kept(struct mover *, const struct mover_job *);
+/* A step of reclaiming a tier's space: never waits for values, only for what
+ * says which there are. */
+void mover_reclaim_step(struct mover *, struct mover_lane *);
+/* A job of errand KEEP or SINK is at its end. */
+void mover_reclaim_done(struct mover *, const struct mover_job *);
 /* Ends what reclaiming is under way, of which no job may be left. */
-void mover_reclaim_end(struct mover *);
-/* May nvme.write_max bytes a second take one more value now?  It may overdraw
- * that; the next ones wait until it is made up for. */
-bool mover_has_credit(const struct mover *);
-/* What is kept of a segment must find room, or reclaiming would lose it: while
- * few are ready nothing else takes any. */
-bool mover_must_hold_back(const struct mover *);
+void mover_reclaim_end(struct mover_lane *);
+/* May write_max bytes a second take one more value now?  It may overdraw that;
+ * the next ones wait until it is made up for. */
+bool mover_has_credit(const struct mover *, const struct mover_lane *);
+/* What is kept of a unit must find room, or reclaiming would lose it: while
+ * little is ready nothing else takes any. */
+bool mover_must_hold_back(const struct mover_lane *);
 /* Makes DRAM free ahead of need (nvme.write: evicted). */
 void mover_evict_ahead(struct mover *);
 /* Any thread: it has less than half of that free. */

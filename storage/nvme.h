@@ -14,17 +14,16 @@
  * its earlier life is believed any more.  The order of generations is the order
  * of the log: what is said later of a key (a value, a tombstone, a change) holds.
  *
- * Threads: get() by any thread with a port.  put(), reclaim and care: the one
- * mover's.  Notes, flush, usage and questions: any thread.  put() may be called
- * under a lock of the index, so that what is noted of a key later stands behind
- * it in the log: it takes no such lock, evicts nothing and calls nobody back.
+ * Most of what follows is what every lower tier does (lower.h, which says when
+ * and on which threads), by names of its own: the tier's parts and its tests call
+ * them, the store and the mover do not.  put() is called under a lock of the
+ * index so that what is noted of a key later stands behind it in the log.
  */
 #ifndef STORAGE_NVME_H
 #define STORAGE_NVME_H
 
+#include "storage/lower.h"
 #include "storage/nvme_format.h"
-#include "storage/port.h"
-#include "storage/tier.h"
 
 struct nvme_options {
     const char *path; /* a block device, a file, or a directory, in which the
@@ -51,20 +50,10 @@ uint64_t nvme_value_max(const struct tier *);
  * meta, form, expiry. */
 void nvme_note(struct tier *, const struct nvme_item *item);
 
-/* --- Flush: what was PUT with at most `sequence` is gone after any stop. --- */
-#define NVME_ALL_SPACES NVME_SPACES
-struct nvme_flush {
-    unsigned space; /* or NVME_ALL_SPACES */
-    uint64_t sequence;
-    enum status status; /* OK, or IO: the device did not take it */
-    struct port *port;  /* done() runs on its thread */
-    void (*done)(struct nvme_flush *);
-    struct post post; /* the tier's own */
-    struct nvme_flush *next;
-};
+/* --- Flush: see struct lower_flush. --- */
 /* Any thread with a port; always PENDING; done() within a second or two, with
  * IO if the device takes longer. */
-void nvme_flush(struct tier *, struct nvme_flush *);
+void nvme_flush(struct tier *, struct lower_flush *);
 /* The flush sequence of a namespace now: at or below it nothing needs a note. */
 uint64_t nvme_flushed(const struct tier *, unsigned space);
 

@@ -242,14 +242,14 @@ struct nvme_supers {
     unsigned which;          /* of the two it is */
     _Atomic uint64_t flushed[NVME_SPACES];
     pthread_mutex_t lock;
-    struct nvme_flush *first, *last; /* waiting */
+    struct lower_flush *first, *last; /* waiting */
     uint64_t waiting_ns;             /* since when, the first of them */
     /* The mover's. */
     uint64_t wanted[NVME_SPACES];
     bool is_wanted;
     uint64_t retry_at_ns;
     bool is_second; /* of the two copies, that is being written */
-    struct nvme_flush *under_way;
+    struct lower_flush *under_way;
     uint64_t started_ns;
     bool is_writing, is_probe;
     struct nvme_super next; /* being written */
@@ -421,5 +421,8 @@ enum status nvme_notes_write_all(struct nvme *) MUST_USE;
 enum progress nvme_read_get(struct nvme *, struct transfer *) MUST_USE;
 enum status nvme_recovery_run(struct nvme *, tier_found_fn *found, void *arg,
                               uint64_t *sequence_out) MUST_USE;
+
+/* --- nvme_lower.c --- */
+extern const struct lower_ops nvme_lower;
 
 #endif

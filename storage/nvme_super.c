@@ -245,17 +245,17 @@ nvme_super_settle(struct nvme *nvme)
 static void
 on_post(struct post *post)
 {
-    struct nvme_flush *flush =
-        (struct nvme_flush *)((char *)post - offsetof(struct nvme_flush, post));
+    struct lower_flush *flush =
+        (struct lower_flush *)((char *)post - offsetof(struct lower_flush, post));
 
     flush->done(flush);
 }
 
 static void
-answer(struct nvme_flush **list, enum status status)
+answer(struct lower_flush **list, enum status status)
 {
     while (*list != NULL) {
-        struct nvme_flush *flush = *list;
+        struct lower_flush *flush = *list;
 
         *list = flush->next;
         flush->status = status;
@@ -281,13 +281,13 @@ nvme_super_raise(struct nvme *nvme, uint64_t sequence)
 }
 
 void
-nvme_flush(struct tier *tier, struct nvme_flush *flush)
+nvme_flush(struct tier *tier, struct lower_flush *flush)
 {
     struct nvme *nvme = nvme_of(tier);
     struct nvme_supers *supers = &nvme->supers;
     struct port *mover;
 
-    assert(flush->space <= NVME_ALL_SPACES);
+    assert(flush->space <= LOWER_ALL_SPACES);
     nvme_see_sequence(nvme, flush->sequence);
     flush->next = NULL;
     pthread_mutex_lock(&supers->lock);
@@ -354,12 +354,12 @@ on_written(struct io *io)
 }
 
 static void
-want_all(struct nvme_supers *supers, const struct nvme_flush *list)
+want_all(struct nvme_supers *supers, const struct lower_flush *list)
 {
     for (; list != NULL; list = list->next) {
         unsigned space = list->space, end = list->space + 1;
 
-        if (list->space == NVME_ALL_SPACES) {
+        if (list->space == LOWER_ALL_SPACES) {
             space = 0;
             end = NVME_SPACES;
         }
@@ -431,7 +431,7 @@ static void
 end_late(struct nvme *nvme, uint64_t now_ns)
 {
     struct nvme_supers *supers = &nvme->supers;
-    struct nvme_flush *late = NULL;
+    struct lower_flush *late = NULL;
 
     if (supers->under_way != NULL &&
         now_ns > supers->started_ns + FLUSH_MOST_NS)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 struct nvme_victim {
+    struct lower_victim lower; /* first */
     struct nvme *nvme;
     uint32_t segment;
     uint64_t generation;
@@ -91,6 +92,7 @@ nvme_victim_start(struct tier *tier, struct port *port,
     victim = calloc(1, sizeof(*victim));
     if (victim == NULL)
         return STATUS_MISS;
+    victim->lower.tier = tier;
     victim->nvme = nvme;
     victim->segment = number;
     victim->generation = atomic_load(&nvme->log.segments[number].generation);

@@ -34,7 +34,8 @@ static enum status
 open_leases(struct store *store, const struct store_limits *limits)
 {
     uint64_t caps[TIER_COUNT] = {[TIER_DRAM] = limits->dram_size / 4,
-                                 [TIER_NVME] = limits->nvme.device.size / 4};
+                                 [TIER_NVME] = limits->nvme.device.size / 4,
+                                 [TIER_SPILL] = limits->spill.device.size / 4};
 
     for (unsigned tier = 0; tier < TIER_COUNT; tier++)
         if (lease_open(limits->lease_ns, caps[tier], &store->leases[tier]) !=
@@ -43,21 +44,24 @@ open_leases(struct store *store, const struct store_limits *limits)
     return STATUS_OK;
 }
 
-/* A lower tier, what it has kept, and who writes to it. */
+/* The lower tiers, what they have kept, and who writes to them. */
 static enum status
-open_nvme(struct store *store, const struct store_limits *limits)
+open_lower(struct store *store, const struct store_limits *limits)
 {
     struct tier_env env = {.nvme = &limits->nvme.device,
+                           .spill = &limits->spill.device,
                            .pool = store->pool,
                            .make_room = make_room};
-    enum status status;
+    enum status status = STATUS_OK;
 
-    if (limits->nvme.device.path == NULL)
+    if (limits->nvme.device.path == NULL && limits->spill.device.path == NULL)
         return STATUS_OK;
-    status = tier_open(TIER_NVME, &env, &store->tiers[TIER_NVME]);
-    if (status != STATUS_OK)
-        return status;
-    status = mover_open(store, limits->mover_counters, &store->mover);
+    if (limits->nvme.device.path != NULL)
+        status = tier_open(TIER_NVME, &env, &store->tiers[TIER_NVME]);
+    if (status == STATUS_OK && limits->spill.device.path != NULL)
+        status = tier_open(TIER_SPILL, &env, &store->tiers[TIER_SPILL]);
+    if (status == STATUS_OK)
+        status = mover_open(store, limits->mover_counters, &store->mover);
     if (status == STATUS_OK)
         status = store_recover(mover_store_port(store->mover));
     if (status == STATUS_OK)
@@ -93,7 +97,7 @@ store_open(const struct store_limits *limits, struct store **store_out)
     status = open_parts(store, limits);
     if (status == STATUS_OK) {
         store_set_limits(store, limits);
-        status = open_nvme(store, limits);
+        status = open_lower(store, limits);
     }
     if (status != STATUS_OK) {
         store_close(&store);
@@ -101,6 +105,15 @@ store_open(const struct store_limits *limits, struct store **store_out)
     }
     *store_out = store;
     return STATUS_OK;
+}
+
+static void
+set_lower(struct store_lower *lower, uint64_t read_wait_ns, uint64_t write_max,
+          unsigned reinsert)
+{
+    atomic_store(&lower->read_wait_ns, read_wait_ns);
+    atomic_store(&lower->write_max, write_max);
+    atomic_store(&lower->reinsert, reinsert);
 }
 
 void
@@ -115,11 +128,12 @@ store_set_limits(struct store *store, const struct store_limits *limits)
     atomic_store(&store->value_max, most);
     atomic_store(&store->put_wait_ns, limits->put_wait_ns);
     atomic_store(&store->ttl_ns, limits->ttl_ns);
-    atomic_store(&store->read_wait_ns, limits->nvme.read_wait_ns);
     atomic_store(&store->write, limits->nvme.write);
-    atomic_store(&store->write_max, limits->nvme.write_max);
     atomic_store(&store->queue_size, limits->nvme.queue);
-    atomic_store(&store->reinsert, limits->nvme.reinsert);
+    set_lower(&store->lower[TIER_NVME], limits->nvme.read_wait_ns,
+              limits->nvme.write_max, limits->nvme.reinsert);
+    set_lower(&store->lower[TIER_SPILL], limits->spill.read_wait_ns,
+              limits->spill.write_max, limits->spill.reinsert);
     for (unsigned tier = 0; tier < TIER_COUNT; tier++)
         lease_set_duration(store->leases[tier], limits->lease_ns);
 }
@@ -220,8 +234,10 @@ store_remove(struct store_port *port, struct part *part, struct entry *entry,
 enum status
 store_lease(struct store *store, struct entry *entry, uint64_t now_ns)
 {
-    enum tier_kind tier = entry_is_in(entry, TIER_NVME) ? TIER_NVME : TIER_DRAM;
+    enum tier_kind tier = TIER_COUNT - 1;
 
+    while (tier != TIER_DRAM && !entry_is_in(entry, tier))
+        tier--;
     /* What is promised already is promised by that tier until it ends. */
     if (entry->leased_until_ns > now_ns)
         tier = entry->lease_tier;
@@ -266,30 +282,29 @@ store_find(struct store_port *port, struct part *part, const struct key *key,
 void
 store_usage(struct store *store, struct store_usage *out)
 {
-    struct tier_usage usage;
     uint64_t now_ns = clock_now_ns();
 
     memset(out, 0, sizeof(*out));
-    tier_usage(store->tiers[TIER_DRAM], &usage);
     out->dram_size = pool_size(store->pool);
     out->dram_used = out->dram_size - pool_free_bytes(store->pool);
-    out->value_bytes = usage.bytes_used;
-    out->chunks = usage.chunks;
     out->entries = index_entries(store->index);
     out->index_size = index_memory_size(store->index);
     out->index_used = index_memory_used(store->index);
     out->inflight_size = store->inflight_size;
     out->inflight_used = atomic_load(&store->inflight_used);
-    for (unsigned tier = 0; tier < TIER_COUNT; tier++)
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++) {
         out->leased_bytes += lease_bytes(store->leases[tier], now_ns);
+        if (store->tiers[tier] != NULL)
+            tier_usage(store->tiers[tier], &out->tiers[tier]);
+    }
     out->has_nvme = store->tiers[TIER_NVME] != NULL;
-    if (!out->has_nvme)
-        return;
-    tier_usage(store->tiers[TIER_NVME], &usage);
-    out->nvme_value_bytes = usage.bytes_used;
-    out->nvme_chunks = usage.chunks;
-    out->nvme_queue_bytes = mover_queue_bytes(store->mover);
-    nvme_usage(store->tiers[TIER_NVME], &out->nvme);
+    out->has_spill = store->tiers[TIER_SPILL] != NULL;
+    if (store->mover != NULL)
+        out->queue_bytes = mover_queue_bytes(store->mover);
+    if (out->has_nvme)
+        nvme_usage(store->tiers[TIER_NVME], &out->nvme);
+    if (out->has_spill)
+        spill_usage(store->tiers[TIER_SPILL], &out->spill);
 }
 
 uint64_t

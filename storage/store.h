@@ -16,6 +16,7 @@
 #include "proto/message.h"
 #include "storage/chunk.h"
 #include "storage/nvme.h"
+#include "storage/spill.h"
 #include "storage/tier.h"
 
 #include <stdbool.h>
@@ -28,7 +29,7 @@ struct store_port;
 struct store_put;
 struct iovec;
 
-/* What is written to NVMe, and when. */
+/* What is written to the fastest lower tier, and when. */
 enum store_write {
     STORE_WRITE_ALL,    /* each PUT, behind it */
     STORE_WRITE_REUSED, /* what is asked for again */
@@ -44,14 +45,21 @@ struct store_nvme_limits {
     unsigned reinsert;     /* percent of a reclaimed segment that may be kept */
 };
 
+struct store_spill_limits {
+    struct spill_options device;      /* path NULL: no such tier */
+    uint64_t write_max, read_wait_ns; /* as of NVMe */
+    unsigned reinsert;
+};
+
 struct store_limits {
     uint64_t dram_size, index_memory, inflight, value_max; /* bytes */
     uint64_t put_wait_ns, lease_ns, ttl_ns;                /* ttl 0: none */
     unsigned workers;
     bool prefault;
     struct store_nvme_limits nvme;
+    struct store_spill_limits spill;
     struct counters *mover_counters; /* lent, the mover's thread's own; NULL
-                                        without NVMe */
+                                        without lower tiers */
 };
 
 /* Main thread.  Brings back what a lower tier has kept, and starts the mover.
@@ -61,7 +69,8 @@ enum status store_open(const struct store_limits *,
                        struct store **store_out) MUST_USE;
 void store_close(struct store **); /* after the last port */
 /* Takes over what may change while serving: value_max, put_wait_ns, lease_ns,
- * ttl_ns, and of nvme: write, write_max, read_wait_ns, reinsert.  Any thread. */
+ * ttl_ns, and of nvme and spill: write, write_max, read_wait_ns, reinsert.  Any
+ * thread. */
 void store_set_limits(struct store *, const struct store_limits *);
 
 /* A worker's side.  Knows no event loop: when fd is readable, or deadline has
@@ -233,14 +242,15 @@ void store_sweep(struct store_port *);
 
 struct store_usage {
     uint64_t dram_size, dram_used; /* bytes of the pool, in-flight included */
-    uint64_t value_bytes, chunks;  /* in the DRAM tier */
     uint64_t entries, index_size, index_used;
     uint64_t inflight_size, inflight_used;
     uint64_t leased_bytes; /* in all tiers */
-    bool has_nvme;
+    struct tier_usage tiers[TIER_COUNT];
+    uint64_t queue_bytes; /* waiting to be written to a lower tier, or being
+                             written */
+    bool has_nvme, has_spill;
     struct nvme_usage nvme;
-    uint64_t nvme_value_bytes, nvme_chunks;
-    uint64_t nvme_queue_bytes; /* waiting to be written, or being written */
+    struct spill_usage spill;
 };
 void store_usage(struct store *, struct store_usage *out); /* any thread */
 /* Names in a namespace: an object counts for each of its halves that were

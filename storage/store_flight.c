@@ -36,6 +36,7 @@ struct waiter {
 struct flight {
     struct transfer transfer;
     struct store_port *home;
+    enum tier_kind tier;    /* it reads from */
     struct entry *entry;    /* by its part's lock; NULL: the entry is gone */
     struct waiter *waiters; /* by flight_lock */
     uint8_t key[];
@@ -50,13 +51,21 @@ flight_of(struct transfer *transfer)
 static void
 stand_in_line(struct store_port *port, struct waiter *waiter)
 {
-    waiter->newer = NULL;
-    waiter->older = port->last_waiter;
-    if (port->last_waiter != NULL)
-        port->last_waiter->newer = waiter;
+    struct waiter *before = port->last_waiter;
+
+    /* Some tiers are waited for longer than others. */
+    while (before != NULL && before->deadline_ns > waiter->deadline_ns)
+        before = before->older;
+    waiter->older = before;
+    waiter->newer = before == NULL ? port->first_waiter : before->newer;
+    if (before != NULL)
+        before->newer = waiter;
     else
         port->first_waiter = waiter;
-    port->last_waiter = waiter;
+    if (waiter->newer != NULL)
+        waiter->newer->older = waiter;
+    else
+        port->last_waiter = waiter;
 }
 
 /* Its GET has an answer, or wants none: the waiter no longer counts. */
@@ -91,7 +100,7 @@ arrive(struct post *post)
         get->status = waiter->status;
         get->chunk = waiter->chunk;
         if (get->status == STATUS_OK)
-            count(home->counters, COUNTER_hits_nvme, 1);
+            count(home->counters, tier_counters[get->tier].hits, 1);
     } else {
         chunk_drop(&waiter->chunk);
     }
@@ -102,23 +111,26 @@ arrive(struct post *post)
 }
 
 static void
-count_read(struct store_port *port, enum status status)
+count_read(const struct flight *flight)
 {
-    switch (status) {
+    const struct tier_counters *row = &tier_counters[flight->tier];
+    struct counters *counters = flight->home->counters;
+
+    switch (flight->transfer.status) {
     case STATUS_OK:
-        count(port->counters, COUNTER_reads_good, 1);
+        count(counters, row->reads_good, 1);
         return;
     case STATUS_CORRUPT:
-        count(port->counters, COUNTER_reads_corrupt, 1);
+        count(counters, row->reads_corrupt, 1);
         return;
     case STATUS_IO:
-        count(port->counters, COUNTER_reads_failed, 1);
+        count(counters, row->reads_failed, 1);
         return;
     case STATUS_NO_SPACE:
-        count(port->counters, COUNTER_reads_no_space, 1);
+        count(counters, row->reads_no_space, 1);
         return;
     default:
-        count(port->counters, COUNTER_reads_stale, 1);
+        count(counters, row->reads_stale, 1);
     }
 }
 
@@ -143,11 +155,11 @@ settle_entry(struct flight *flight)
     } else if (transfer->status == STATUS_CORRUPT ||
                transfer->status == STATUS_MISS ||
                (transfer->status == STATUS_IO &&
-                nvme_may_read(store->tiers[TIER_NVME]))) {
-        if (entry_is_in(entry, TIER_NVME) &&
-            memcmp(&entry->places[TIER_NVME], &transfer->place,
+                lower_may_read(store->tiers[flight->tier]))) {
+        if (entry_is_in(entry, flight->tier) &&
+            memcmp(&entry->places[flight->tier], &transfer->place,
                    sizeof(transfer->place)) == 0)
-            store_forget_place(port, part, entry, TIER_NVME);
+            store_forget_place(port, part, entry, flight->tier);
     }
     index_unlock(part);
 }
@@ -180,7 +192,7 @@ land(struct flight *flight, struct waiter *mine)
     struct transfer *transfer = &flight->transfer;
     struct waiter *waiter, *next, *here = NULL;
 
-    count_read(port, transfer->status);
+    count_read(flight);
     settle_entry(flight);
     for (waiter = take_waiters(flight); waiter != NULL; waiter = next) {
         next = waiter->next;
@@ -213,9 +225,9 @@ on_read(struct transfer *transfer)
     land(flight_of(transfer), NULL);
 }
 
-/* With the part locked. */
+/* With the part locked; some tier that has the body answers. */
 static struct flight *
-new_flight(struct store_port *port, struct entry *entry)
+new_flight(struct store_port *port, struct entry *entry, enum tier_kind tier)
 {
     struct key key = entry_key(entry);
     struct flight *flight =
@@ -226,12 +238,13 @@ new_flight(struct store_port *port, struct entry *entry)
     memset(flight, 0, sizeof(*flight));
     memcpy(flight->key, key.bytes, key.size);
     flight->home = port;
+    flight->tier = tier;
     flight->entry = entry;
     key.bytes = flight->key;
     flight->transfer = (struct transfer){.key = key,
                                          .sequence = entry->sequence,
                                          .size = entry->body_size,
-                                         .place = entry->places[TIER_NVME],
+                                         .place = entry->places[tier],
                                          .port = port->port,
                                          .done = on_read};
     entry->flight = flight;
@@ -239,8 +252,15 @@ new_flight(struct store_port *port, struct entry *entry)
     return flight;
 }
 
+static uint64_t
+read_wait_ns(const struct store *store, enum tier_kind tier)
+{
+    return atomic_load_explicit(&store->lower[tier].read_wait_ns,
+                                memory_order_relaxed);
+}
+
 static struct waiter *
-new_waiter(struct store_port *port, struct store_get *get)
+new_waiter(struct store_port *port, struct store_get *get, enum tier_kind tier)
 {
     struct store *store = port->store;
     struct waiter *waiter = index_object_new(store->index, sizeof(*waiter));
@@ -250,11 +270,9 @@ new_waiter(struct store_port *port, struct store_get *get)
     memset(waiter, 0, sizeof(*waiter));
     waiter->home = port;
     waiter->get = get;
-    waiter->deadline_ns =
-        clock_now_ns() +
-        atomic_load_explicit(&store->read_wait_ns, memory_order_relaxed);
+    waiter->deadline_ns = clock_now_ns() + read_wait_ns(store, tier);
     get->waiter = waiter;
-    get->tier = TIER_NVME;
+    get->tier = tier;
     stand_in_line(port, waiter);
     port->under_way++;
     return waiter;
@@ -283,13 +301,20 @@ give_up(struct waiter *waiter)
     port->under_way--;
 }
 
+static enum progress
+read_from(struct flight *flight)
+{
+    return tier_get(flight->home->store->tiers[flight->tier],
+                    &flight->transfer);
+}
+
 /* The read is this GET's own. */
 static enum progress
-fly(struct store_port *port, struct flight *flight, struct waiter *waiter)
+fly(struct flight *flight, struct waiter *waiter)
 {
     struct store_get *get = waiter->get;
 
-    if (tier_get(port->store->tiers[TIER_NVME], &flight->transfer) == PENDING)
+    if (read_from(flight) == PENDING)
         return PENDING;
     land(flight, waiter);
     get->status = waiter->status;
@@ -302,15 +327,17 @@ enum progress
 store_flight_join(struct store_port *port, struct part *part,
                   struct entry *entry, struct store_get *get)
 {
-    struct waiter *waiter = new_waiter(port, get);
     struct flight *flight = entry->flight;
     bool is_own = flight == NULL;
+    enum tier_kind tier =
+        is_own ? store_best_tier(port->store, entry) : flight->tier;
+    struct waiter *waiter = new_waiter(port, get, tier);
 
     if (waiter != NULL && is_own)
-        flight = new_flight(port, entry);
+        flight = new_flight(port, entry, tier);
     if (waiter == NULL || flight == NULL) {
         index_unlock(part);
-        count(port->counters, COUNTER_reads_no_space, 1);
+        count(port->counters, tier_counters[tier].reads_no_space, 1);
         if (waiter != NULL)
             give_up(waiter);
         return FINISHED;
@@ -319,9 +346,9 @@ store_flight_join(struct store_port *port, struct part *part,
     index_unlock(part);
     if (is_own) {
         waiter->is_first = true;
-        return fly(port, flight, waiter);
+        return fly(flight, waiter);
     }
-    count(port->counters, COUNTER_reads_joined, 1);
+    count(port->counters, tier_counters[tier].reads_joined, 1);
     return PENDING;
 }
 
@@ -330,11 +357,11 @@ store_flight_ahead(struct store_port *port, struct part *part,
                    struct entry *entry)
 {
     bool may = entry->flight == NULL && port->under_way < AHEAD_MOST;
-    struct flight *flight = may ? new_flight(port, entry) : NULL;
+    enum tier_kind tier = store_best_tier(port->store, entry);
+    struct flight *flight = may ? new_flight(port, entry, tier) : NULL;
 
     index_unlock(part);
-    if (flight != NULL &&
-        tier_get(port->store->tiers[TIER_NVME], &flight->transfer) == FINISHED)
+    if (flight != NULL && read_from(flight) == FINISHED)
         land(flight, NULL);
 }
 
@@ -369,11 +396,10 @@ static void
 report_late(const struct waiter *waiter)
 {
     const struct store *store = waiter->home->store;
+    enum tier_kind tier = waiter->get->tier;
 
     if (waiter->is_first)
-        nvme_report_late(
-            store->tiers[TIER_NVME],
-            atomic_load_explicit(&store->read_wait_ns, memory_order_relaxed));
+        lower_report_late(store->tiers[tier], read_wait_ns(store, tier));
 }
 
 void
@@ -388,7 +414,7 @@ store_flight_expire(struct store_port *port, uint64_t now_ns)
         assert(get != NULL);
         report_late(waiter);
         leave_line(waiter);
-        count(port->counters, COUNTER_reads_late, 1);
+        count(port->counters, tier_counters[get->tier].reads_late, 1);
         get->status = STATUS_MISS;
         get->done(get);
     }

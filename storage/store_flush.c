@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A flush that outlives a restart: the device is told first, up to which PUT
+/* A flush that outlives a restart: the devices are told first, up to which PUT
  * nothing may come back.  The walk over the index follows (store_walk.c). */
 #include "storage/store_state.h"
 
@@ -12,7 +12,12 @@
 #define WAIT_NS (2 * NS_PER_SECOND)
 
 struct flush_job {
-    struct nvme_flush inner; /* first */
+    struct flush_tier {
+        struct lower_flush inner; /* first */
+        struct flush_job *job;
+    } tiers[TIER_COUNT];
+    unsigned under_way; /* of those */
+    enum status status; /* of all that have ended */
     struct store_port *home;
     struct store_flush *flush; /* NULL: nobody waits any more */
     uint64_t deadline_ns;
@@ -55,25 +60,50 @@ answer(struct flush_job *job, enum status status)
 }
 
 static void
-on_flushed(struct nvme_flush *inner)
+on_flushed(struct lower_flush *inner)
 {
-    struct flush_job *job = (struct flush_job *)inner;
+    struct flush_job *job = ((struct flush_tier *)inner)->job;
 
+    if (inner->status != STATUS_OK)
+        job->status = inner->status;
+    if (--job->under_way != 0)
+        return;
     job->home->under_way--;
     if (job->flush != NULL)
-        answer(job, inner->status);
+        answer(job, job->status);
     free(job);
+}
+
+/* All tiers are asked before any can have answered: done() runs on this thread. */
+static void
+ask(struct flush_job *job, unsigned space)
+{
+    struct store *store = job->home->store;
+
+    for (unsigned i = TIER_DRAM + 1; i < TIER_COUNT; i++) {
+        struct flush_tier *tier = &job->tiers[i];
+
+        if (store->tiers[i] == NULL)
+            continue;
+        tier->job = job;
+        tier->inner.space =
+            space == STORE_ALL_SPACES ? LOWER_ALL_SPACES : space;
+        tier->inner.sequence = atomic_load(&store->sequence);
+        tier->inner.port = job->home->port;
+        tier->inner.done = on_flushed;
+        job->under_way++;
+        lower_flush(store->tiers[i], &tier->inner);
+    }
 }
 
 enum progress
 store_flush_start(struct store_port *port, struct store_flush *flush)
 {
-    struct store *store = port->store;
     struct flush_job *job;
 
     flush->job = NULL;
     flush->status = STATUS_OK;
-    if (store->tiers[TIER_NVME] == NULL)
+    if (port->store->mover == NULL)
         return FINISHED;
     flush->status = STATUS_IO;
     job = calloc(1, sizeof(*job));
@@ -82,15 +112,11 @@ store_flush_start(struct store_port *port, struct store_flush *flush)
     job->home = port;
     job->flush = flush;
     job->deadline_ns = clock_now_ns() + WAIT_NS;
-    job->inner.space =
-        flush->space == STORE_ALL_SPACES ? NVME_ALL_SPACES : flush->space;
-    job->inner.sequence = atomic_load(&store->sequence);
-    job->inner.port = port->port;
-    job->inner.done = on_flushed;
+    job->status = STATUS_OK;
     flush->job = job;
     stand_in_line(job);
     port->under_way++;
-    nvme_flush(store->tiers[TIER_NVME], &job->inner);
+    ask(job, flush->space);
     return PENDING;
 }
 

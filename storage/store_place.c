@@ -12,9 +12,19 @@
 bool
 store_is_readable(const struct store *store, const struct entry *entry)
 {
-    return entry_is_in(entry, TIER_DRAM) ||
-           (entry_is_in(entry, TIER_NVME) &&
-            nvme_may_read(store->tiers[TIER_NVME]));
+    return store_best_tier(store, entry) != TIER_COUNT;
+}
+
+enum tier_kind
+store_best_tier(const struct store *store, const struct entry *entry)
+{
+    enum tier_kind tier = TIER_DRAM;
+
+    while (tier < TIER_COUNT &&
+           (!entry_is_in(entry, tier) ||
+            (tier != TIER_DRAM && !lower_may_read(store->tiers[tier]))))
+        tier++;
+    return tier;
 }
 
 struct chunk *
@@ -75,7 +85,7 @@ store_take_body(struct entry *entry, struct entry *old)
     entry->checksum = old->checksum;
     entry->body_size = old->body_size;
     entry->is_moving = old->is_moving;
-    entry->is_noted = old->is_noted;
+    entry->noted = old->noted;
     entry->was_hit = old->was_hit;
     store_flight_move(entry, old);
     old->is_body_moved = true;
@@ -105,30 +115,35 @@ store_expires_ns(uint64_t unix_ms)
 void
 store_note_gone(struct store *store, struct entry *entry)
 {
-    struct tier *nvme = store->tiers[TIER_NVME];
-    struct nvme_item item = {.kind = NVME_TOMBSTONE,
-                             .key = entry_key(entry),
-                             .sequence = entry->sequence + 1};
+    const struct tier_found item = {.kind = TIER_FOUND_DROPPED,
+                                    .key = entry_key(entry),
+                                    .sequence = entry->sequence + 1};
 
-    if (entry->is_noted && entry->sequence > nvme_flushed(nvme, entry->space))
-        nvme_note(nvme, &item);
-    entry->is_noted = false;
+    for (unsigned i = TIER_DRAM + 1; i < TIER_COUNT; i++) {
+        struct tier *tier = store->tiers[i];
+
+        if ((entry->noted & (1u << i)) != 0 &&
+            entry->sequence > lower_flushed(tier, entry->space))
+            lower_note(tier, &item);
+    }
+    entry->noted = 0;
 }
 
 void
 store_note_change(struct store *store, const struct entry *entry)
 {
-    struct nvme_item item = {.kind = NVME_CHANGE,
-                             .key = entry_key(entry),
-                             .sequence = entry->sequence,
-                             .expires_unix_ms =
-                                 store_unix_ms(entry->expires_ns),
-                             .form = entry->form};
+    const struct chunk_meta meta = entry_meta_copy(entry);
+    const struct tier_found item = {.kind = TIER_FOUND_CHANGED,
+                                    .key = entry_key(entry),
+                                    .sequence = entry->sequence,
+                                    .expires_unix_ms =
+                                        store_unix_ms(entry->expires_ns),
+                                    .form = entry->form,
+                                    .meta = &meta};
 
-    if (!entry->is_noted)
-        return;
-    item.meta = entry_meta_copy(entry);
-    nvme_note(store->tiers[TIER_NVME], &item);
+    for (unsigned i = TIER_DRAM + 1; i < TIER_COUNT; i++)
+        if ((entry->noted & (1u << i)) != 0)
+            lower_note(store->tiers[i], &item);
 }
 
 struct lease_account *

@@ -11,15 +11,17 @@
 
 struct recovery {
     struct store_port *port;
-    uint64_t unfit; /* values the index had no room for */
+    enum tier_kind tier; /* that is telling */
+    uint64_t unfit;      /* values the index had no room for */
 };
 
-/* Forgets it without a word to the device, which said so itself. */
+/* Forgets it without a word to the device that is telling, which said so itself.
+ * Others that have it are told. */
 static void
-forget(struct store_port *port, struct part *part, struct entry *entry)
+forget(struct recovery *recovery, struct part *part, struct entry *entry)
 {
-    entry->is_noted = false;
-    store_remove(port, part, entry, clock_now_ns());
+    entry->noted &= (uint8_t) ~(1u << recovery->tier);
+    store_remove(recovery->port, part, entry, clock_now_ns());
 }
 
 /* The index is full: what was written longest ago is reclaimed first anyway. */
@@ -59,7 +61,7 @@ new_entry(struct recovery *recovery, const struct tier_found *found)
     entry->form = found->form;
     /* Also where that is past: a change may follow that says otherwise. */
     entry->expires_ns = store_expires_ns(found->expires_unix_ms);
-    entry->is_noted = true;
+    entry->noted = (uint8_t)(1u << recovery->tier);
     entry_set_meta(entry, found->meta->bytes, found->meta->size);
     return entry;
 }
@@ -70,8 +72,57 @@ take_over(struct recovery *recovery, struct part *part, struct entry *entry,
           struct entry *old)
 {
     if (old != NULL)
-        forget(recovery->port, part, old);
+        forget(recovery, part, old);
     store_link(recovery->port, part, entry);
+}
+
+/* Another tier has a later one: that this one has ended is to be known here too,
+ * for when the later one has. */
+static void
+note_stale(const struct recovery *recovery, const struct entry *old,
+           const struct tier_found *found)
+{
+    const struct tier_found item = {.kind = TIER_FOUND_DROPPED,
+                                    .key = found->key,
+                                    .sequence = found->sequence + 1};
+
+    if ((old->noted & (1u << recovery->tier)) == 0)
+        lower_note(recovery->port->store->tiers[recovery->tier], &item);
+}
+
+/* The very value that a faster tier has told of. */
+static bool
+is_copy(const struct recovery *recovery, const struct entry *old,
+        const struct tier_found *found)
+{
+    return old != NULL && old->sequence == found->sequence &&
+           old->body_size == found->size && old->checksum == found->checksum &&
+           !entry_is_in(old, recovery->tier);
+}
+
+static void
+add_copy(const struct recovery *recovery, struct entry *old,
+         const struct tier_found *found)
+{
+    old->places[recovery->tier] = found->place;
+    old->tiers |= (uint8_t)(1u << recovery->tier);
+    old->noted |= (uint8_t)(1u << recovery->tier);
+}
+
+/* With the part locked; entry: NULL without room.  It is not wanted. */
+static void
+refuse(struct recovery *recovery, struct part *part, struct entry *old,
+       struct entry *entry, const struct tier_found *found)
+{
+    struct store *store = recovery->port->store;
+
+    if (old != NULL && old->sequence > found->sequence)
+        note_stale(recovery, old, found);
+    else if (old != NULL) /* what it replaced is not there any more either */
+        forget(recovery, part, old);
+    tier_drop(store->tiers[recovery->tier], &found->place, found->size);
+    if (entry != NULL)
+        entry_free(store->index, entry);
 }
 
 static void
@@ -82,16 +133,16 @@ on_value(struct recovery *recovery, const struct tier_found *found)
     struct part *part = index_lock(store->index, found->key.hash);
     struct entry *old = part_find(part, &found->key);
 
-    if (entry == NULL || (old != NULL && old->sequence > found->sequence)) {
-        /* What it replaced is not there any more either. */
-        if (entry == NULL && old != NULL && old->sequence <= found->sequence)
-            forget(recovery->port, part, old);
-        tier_drop(store->tiers[TIER_NVME], &found->place, found->size);
+    if (is_copy(recovery, old, found)) {
+        add_copy(recovery, old, found);
         if (entry != NULL)
             entry_free(store->index, entry);
+    } else if (entry == NULL ||
+               (old != NULL && old->sequence > found->sequence)) {
+        refuse(recovery, part, old, entry, found);
     } else {
-        entry->places[TIER_NVME] = found->place;
-        entry->tiers = 1u << TIER_NVME;
+        entry->places[recovery->tier] = found->place;
+        entry->tiers = (uint8_t)(1u << recovery->tier);
         entry->checksum = found->checksum;
         entry->body_size = found->size;
         take_over(recovery, part, entry, old);
@@ -111,7 +162,7 @@ on_change(struct recovery *recovery, const struct tier_found *found)
         if (entry != NULL)
             entry_free(index, entry);
     } else if (entry == NULL) {
-        forget(recovery->port, part, old);
+        forget(recovery, part, old);
     } else {
         store_take_body(entry, old);
         take_over(recovery, part, entry, old);
@@ -127,7 +178,7 @@ on_dropped(struct recovery *recovery, const struct tier_found *found)
     struct entry *old = part_find(part, &found->key);
 
     if (old != NULL && old->sequence < found->sequence)
-        forget(recovery->port, part, old);
+        forget(recovery, part, old);
     index_unlock(part);
 }
 
@@ -152,7 +203,9 @@ forget_found(void *arg, struct part *part, struct entry *entry)
 {
     struct recovery *recovery = arg;
 
-    forget(recovery->port, part, entry);
+    entry->noted &= (uint8_t) ~(1u << recovery->tier);
+    if (entry_is_in(entry, recovery->tier))
+        store_forget_place(recovery->port, part, entry, recovery->tier);
 }
 
 static void
@@ -164,24 +217,43 @@ forget_all(struct recovery *recovery)
         index_walk_bucket(index, i, forget_found, recovery);
 }
 
+static enum status
+recover_tier(struct recovery *recovery)
+{
+    struct store *store = recovery->port->store;
+    uint64_t sequence = 0;
+    enum status status = tier_recover(store->tiers[recovery->tier], on_found,
+                                      recovery, &sequence);
+
+    if (status == STATUS_MISS)
+        forget_all(recovery);
+    else if (status != STATUS_OK)
+        return status;
+    if (sequence > atomic_load(&store->sequence))
+        atomic_store(&store->sequence, sequence);
+    return STATUS_OK;
+}
+
 enum status
 store_recover(struct store_port *port)
 {
     struct store *store = port->store;
     struct recovery recovery = {.port = port};
-    uint64_t sequence = 0;
-    enum status status =
-        tier_recover(store->tiers[TIER_NVME], on_found, &recovery, &sequence);
 
-    if (status == STATUS_MISS)
-        forget_all(&recovery);
-    else if (status != STATUS_OK)
-        return status;
-    atomic_store(&store->sequence, sequence);
+    for (unsigned i = TIER_DRAM + 1; i < TIER_COUNT; i++) {
+        enum status status;
+
+        recovery.tier = (enum tier_kind)i;
+        if (store->tiers[i] == NULL)
+            continue;
+        status = recover_tier(&recovery);
+        if (status != STATUS_OK)
+            return status;
+    }
     if (recovery.unfit != 0)
         log_event(LOG_WARN, "limits.index_memory too small",
-                  "%llu values on NVMe have no room in the index and are "
-                  "misses",
+                  "%llu values of lower tiers have no room in the index and "
+                  "are misses",
                   (unsigned long long)recovery.unfit);
     return STATUS_OK;
 }

@@ -5,8 +5,10 @@
 
 #include "storage/index.h"
 #include "storage/lease.h"
+#include "storage/lower.h"
 #include "storage/pool.h"
 #include "storage/store.h"
+#include "storage/tier_counters.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,16 +17,22 @@
 
 struct mover;
 
+/* What a lower tier is held to. */
+struct store_lower {
+    _Atomic uint64_t read_wait_ns, write_max; /* bytes a second; 0: no limit */
+    _Atomic unsigned reinsert;                /* percent of a unit */
+};
+
 struct store {
     struct pool *pool;
     struct index *index;
     struct tier *tiers[TIER_COUNT]; /* NULL: there is none */
     struct mover *mover;            /* NULL without a lower tier */
     struct lease_account *leases[TIER_COUNT];
-    _Atomic uint64_t value_max, put_wait_ns, ttl_ns, read_wait_ns;
-    _Atomic unsigned write;    /* enum store_write */
-    _Atomic unsigned reinsert; /* percent */
-    _Atomic uint64_t write_max, queue_size;
+    _Atomic uint64_t value_max, put_wait_ns, ttl_ns;
+    _Atomic unsigned write; /* enum store_write */
+    _Atomic uint64_t queue_size;
+    struct store_lower lower[TIER_COUNT]; /* of DRAM: unused */
     pthread_mutex_t flight_lock; /* guards all flights' lists of waiters */
     uint64_t inflight_size;
     _Atomic uint64_t inflight_used;
@@ -44,7 +52,7 @@ struct store_port {
     struct counters *counters;
     struct port *port;
     struct store_put *first_waiting, *last_waiting;
-    /* GETs that wait for a read, in the order in which they began. */
+    /* GETs that wait for a read, in the order of their deadlines. */
     struct waiter *first_waiter, *last_waiter;
     struct flush_job *first_flush; /* those that somebody waits for */
     unsigned under_way; /* flights, waiters and flushes that end on it */
@@ -60,6 +68,8 @@ struct entry *store_new_entry(struct store_port *, const struct key *,
 /* --- Places of a body, in store_place.c; all with the part locked. --- */
 /* Its body can be had: it is in DRAM, or in a tier that answers. */
 bool store_is_readable(const struct store *, const struct entry *);
+/* The fastest tier that has it and answers; TIER_COUNT: none. */
+enum tier_kind store_best_tier(const struct store *, const struct entry *);
 /* Into DRAM, by reference; it becomes warm. */
 void store_place_dram(struct store *, struct part *, struct entry *,
                       struct chunk *);

@@ -7,6 +7,7 @@
 const struct tier_ops *const tier_kinds[TIER_COUNT] = {
     [TIER_DRAM] = &tier_dram,
     [TIER_NVME] = &tier_nvme,
+    [TIER_SPILL] = &tier_spill,
 };
 
 enum status

@@ -17,9 +17,11 @@
 
 #include <stdbool.h>
 
+struct lower_ops;
 struct nvme_options;
 struct pool;
 struct port;
+struct spill_options;
 struct tier;
 
 /* Where a tier has put a chunk.  Only the tier that made it reads it. */
@@ -82,6 +84,7 @@ typedef void tier_found_fn(void *arg, const struct tier_found *);
 /* All of the outside a tier may touch, so that tests can give it another. */
 struct tier_env {
     const struct nvme_options *nvme;
+    const struct spill_options *spill;
     struct pool *pool; /* chunks for get() come from it */
     /* Makes so many bytes of the pool free, evicting; false: none may go.  On
      * the thread of the port that is given. */
@@ -112,13 +115,16 @@ struct tier_ops {
 
     /* Any thread; a recent value will do. */
     void (*usage)(const struct tier *, struct tier_usage *out);
+
+    const struct lower_ops *lower; /* lower.h; NULL: nothing ever survives */
 };
 
 struct tier { /* first member of every tier's own struct */
     const struct tier_ops *ops;
 };
 
-enum tier_kind { TIER_DRAM, TIER_NVME, TIER_COUNT };
+/* From the fastest to the largest. */
+enum tier_kind { TIER_DRAM, TIER_NVME, TIER_SPILL, TIER_COUNT };
 extern const struct tier_ops *const tier_kinds[TIER_COUNT];
 
 /* The rest of the program calls these, never ops: they check the contract
@@ -133,6 +139,6 @@ enum progress tier_put(struct tier *, struct transfer *) MUST_USE;
 void tier_drop(struct tier *, const struct tier_place *, uint32_t size);
 void tier_usage(const struct tier *, struct tier_usage *out);
 
-extern const struct tier_ops tier_dram, tier_nvme;
+extern const struct tier_ops tier_dram, tier_nvme, tier_spill;
 
 #endif

@@ -284,4 +284,5 @@ const struct tier_ops tier_nvme = {
     .put = put,
     .drop = drop,
     .usage = usage,
+    .lower = &nvme_lower,
 };

@@ -63,7 +63,8 @@ write_memory(struct server *server, FILE *file)
     fprintf(file, "dram_size:%llu\r\ndram_used:%llu\r\n",
             (number)usage.dram_size, (number)usage.dram_used);
     fprintf(file, "dram_value_bytes:%llu\r\ndram_chunks:%llu\r\n",
-            (number)usage.value_bytes, (number)usage.chunks);
+            (number)usage.tiers[TIER_DRAM].bytes_used,
+            (number)usage.tiers[TIER_DRAM].chunks);
     fprintf(file, "index_size:%llu\r\nindex_used:%llu\r\nentries:%llu\r\n",
             (number)usage.index_size, (number)usage.index_used,
             (number)usage.entries);

@@ -48,9 +48,10 @@ write_usage(struct server *server, FILE *file)
                 "Bytes of the pool in use, bodies in flight included.",
                 usage.dram_used);
     write_gauge(file, "prefixcache_dram_value_bytes",
-                "Bytes of values in the DRAM tier.", usage.value_bytes);
+                "Bytes of values in the DRAM tier.",
+                usage.tiers[TIER_DRAM].bytes_used);
     write_gauge(file, "prefixcache_dram_chunks", "Values in the DRAM tier.",
-                usage.chunks);
+                usage.tiers[TIER_DRAM].chunks);
     write_gauge(file, "prefixcache_entries", "Entries in the index.",
                 usage.entries);
     write_gauge(file, "prefixcache_index_size_bytes",

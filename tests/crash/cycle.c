@@ -325,9 +325,9 @@ take_figures(struct cycles *cycles)
 
     if (console_read(&cycles->console, "all") != STATUS_OK)
         return;
-    run->reclaimed += console_figure(console, "reclaimed");
-    run->kept += console_figure(console, "writes_kept");
-    run->skipped += console_figure(console, "writes_skipped");
+    run->reclaimed += console_figure(console, "nvme_reclaimed");
+    run->kept += console_figure(console, "nvme_writes_kept");
+    run->skipped += console_figure(console, "nvme_writes_skipped");
     run->written_bytes += console_figure(console, "nvme_written_bytes");
 }
 

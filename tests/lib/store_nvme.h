@@ -112,9 +112,9 @@ settle(void)
 {
     uint64_t end_ns = clock_now_ns() + 20 * NS_PER_SECOND;
 
-    while (usage().nvme_queue_bytes != 0 && clock_now_ns() < end_ns)
+    while (usage().queue_bytes != 0 && clock_now_ns() < end_ns)
         usleep(1000);
-    cr_assert_eq(usage().nvme_queue_bytes, 0);
+    cr_assert_eq(usage().queue_bytes, 0);
 }
 
 static inline void
@@ -122,7 +122,7 @@ put_terms(unsigned number, uint64_t seed, const struct store_terms *terms)
 {
     struct key key = key_numbered(&text, KEY_OBJECT, number);
 
-    while (usage().nvme_queue_bytes + 8 * SIZE > limits.nvme.queue)
+    while (usage().queue_bytes + 8 * SIZE > limits.nvme.queue)
         usleep(100);
     cr_assert_eq(value_store(port, &key, SIZE, seed, terms), STATUS_OK);
 }

@@ -41,7 +41,7 @@ struct transfer_of {
 };
 
 struct flush {
-    struct nvme_flush inner; /* first */
+    struct lower_flush inner; /* first */
     bool is_done;
 };
 
@@ -263,7 +263,7 @@ static void delete (unsigned number)
 }
 
 static void
-on_flushed(struct nvme_flush *inner)
+on_flushed(struct lower_flush *inner)
 {
     ((struct flush *)inner)->is_done = true;
     if (inner->status != STATUS_OK)

@@ -304,7 +304,7 @@ report(const struct user *users, const struct store_usage *usage)
         waited += users[i].waited;
         read += counter_read(&users[i].counters, COUNTER_hits_nvme);
         is_fine = is_fine && !users[i].is_wrong &&
-                  counter_read(&users[i].counters, COUNTER_reads_corrupt) == 0;
+                  counter_read(&users[i].counters, COUNTER_nvme_reads_corrupt) == 0;
     }
     printf("%llu hits, %llu of them read, %llu misses, %llu stored, %llu "
            "waited\n",
@@ -325,7 +325,7 @@ settle(void)
     do {
         usleep(1000);
         store_usage(store, &usage);
-    } while (usage.nvme_queue_bytes != 0 && clock_now_ns() < until_ns);
+    } while (usage.queue_bytes != 0 && clock_now_ns() < until_ns);
 }
 
 static bool

@@ -82,10 +82,10 @@ class Overflow(WarmTest):
         self.assertGreater(info["hits_nvme"], 20)
         self.assertGreaterEqual(info["hits_dram"], len(SIZES))
         self.assertEqual(info["get_misses"], 0)
-        self.assertEqual(info["reads_good"], info["hits_nvme"])
+        self.assertEqual(info["nvme_reads_good"], info["hits_nvme"])
         self.assertEqual(info["nvme_chunks"], len(names))
         self.assertEqual(info["nvme_value_bytes"], 5 * sum(SIZES))
-        self.assertEqual(info["write_bytes_put"], 5 * sum(SIZES))
+        self.assertEqual(info["nvme_write_bytes_put"], 5 * sum(SIZES))
         self.assertGreater(info["nvme_written_bytes"], 5 * sum(SIZES))
 
     def test_names_of_any_length_are_found_again(self):
@@ -99,7 +99,7 @@ class Overflow(WarmTest):
 
     def test_an_empty_value_is_a_value(self):
         self.ask(b"+OK", "SET", "empty", b"")
-        self.watch.until("writes_put", 1)
+        self.watch.until("nvme_writes_put", 1)
         self.restart()
         self.ask(b":1", "EXISTS", "empty")
         self.ask(b"", "GET", "empty")
@@ -110,7 +110,7 @@ class Overflow(WarmTest):
         self.restart()
         self.assertEqual(
             self.gained(lambda: self.assert_there(self.client, "once", "once"),
-                        "hits_nvme", "hits_dram", "reads_good", "get_hits"),
+                        "hits_nvme", "hits_dram", "nvme_reads_good", "get_hits"),
             [1, 1, 1, 2])
 
 
@@ -136,7 +136,7 @@ class OnlyOnDisk(WarmTest):
         found = self.client.command("SCAN", 0, "COUNT", 1000)[1]
         self.assertEqual({name.decode() for name in found}, set(self.names))
         info = self.watch.info()
-        self.assertEqual((info["nvme_read_bytes"], info["reads_good"],
+        self.assertEqual((info["nvme_read_bytes"], info["nvme_reads_good"],
                           info["dram_chunks"]), (0, 0, 0))
 
     def test_many_at_once(self):
@@ -228,7 +228,7 @@ class OnlyOnDisk(WarmTest):
         info = self.watch.info()
         self.assertEqual(info["get_hits"], 8 * 12)
         self.assertEqual(info["hits_nvme"] + info["hits_dram"], 8 * 12)
-        self.assertEqual(info["reads_good"] + info["reads_joined"],
+        self.assertEqual(info["nvme_reads_good"] + info["nvme_reads_joined"],
                          info["hits_nvme"])
 
 
@@ -339,7 +339,7 @@ class Gone(WarmTest):
         for name in names:
             self.put(self.client, name, size)
         self.await_written()
-        self.assertEqual(self.watch["writes_skipped"], 0)
+        self.assertEqual(self.watch["nvme_writes_skipped"], 0)
 
     def assert_stays_gone(self, *names):
         for restart in range(2):
@@ -377,7 +377,7 @@ class Gone(WarmTest):
         for version in range(5):
             self.put(self.client, "again", 50_000 + version, version)
             self.await_written()
-        self.assertEqual(self.watch["writes_put"], 5)
+        self.assertEqual(self.watch["nvme_writes_put"], 5)
         self.restart()
         self.assert_there(self.client, "again")
         self.put(self.client, "again", 3, 6)

@@ -52,7 +52,7 @@ class Policies(SpaceTest):
         names = self.put_many(self.client, 10, SIZE)
         self.await_written()
         info = self.watch.info()
-        self.assertEqual((info["writes_put"], info["write_bytes_put"],
+        self.assertEqual((info["nvme_writes_put"], info["nvme_write_bytes_put"],
                           info["nvme_chunks"], info["nvme_value_bytes"]),
                          (10, 10 * SIZE, 10, 10 * SIZE))
         self.restart()
@@ -63,23 +63,23 @@ class Policies(SpaceTest):
         for _ in range(3):
             self.put(self.client, "same", SIZE)
             self.await_written()
-        self.assertEqual((self.watch["writes_put"], self.watch["puts_same"]),
+        self.assertEqual((self.watch["nvme_writes_put"], self.watch["puts_same"]),
                          (1, 2))
         self.restart()
         self.put(self.client, "same", SIZE)
         self.put(self.client, "other", SIZE)
-        self.watch.until("writes_put", 1)
+        self.watch.until("nvme_writes_put", 1)
         self.await_written()
-        self.assertEqual(self.watch["writes_put"], 1)
+        self.assertEqual(self.watch["nvme_writes_put"], 1)
         self.assert_there(self.client, "same", "other")
 
     def test_only_what_is_asked_for_again_is(self):
         self.start(nvme_write="reused")
         names = self.put_many(self.client, 10, SIZE)
         self.assert_there(self.client, "k1", "k2", "k1")
-        self.watch.until("writes_put", 2)
+        self.watch.until("nvme_writes_put", 2)
         self.await_written()
-        self.assertEqual(self.watch["writes_put"], 2)
+        self.assertEqual(self.watch["nvme_writes_put"], 2)
         self.restart(nvme_write="reused")
         self.assert_there(self.client, "k1", "k2")
         self.assert_gone(self.client, *(set(names) - {"k1", "k2"}))
@@ -93,8 +93,8 @@ class Policies(SpaceTest):
             names += self.put_many(self.client, 1, MIB, prefix=f"{number}.")
             self.await_free_dram()
         info = self.watch.info()
-        self.assertGreaterEqual(info["writes_put"], 32)
-        self.assertLess(info["writes_put"], 50)
+        self.assertGreaterEqual(info["nvme_writes_put"], 32)
+        self.assertLess(info["nvme_writes_put"], 50)
         self.assertLess(info["nvme_chunks"], 50)
         for name in names:
             self.assert_there(self.client, name)
@@ -129,9 +129,9 @@ class Policies(SpaceTest):
         until(lambda: "configuration reloaded" in self.server.stderr(),
               "the reload")
         self.put(self.client, "after", SIZE)
-        self.watch.until("writes_put", 1)
+        self.watch.until("nvme_writes_put", 1)
         self.await_written()
-        self.assertEqual(self.watch["writes_put"], 1)
+        self.assertEqual(self.watch["nvme_writes_put"], 1)
         self.restart()
         self.assert_there(self.client, "after")
         self.assert_gone(self.client, "before")
@@ -148,7 +148,7 @@ class Bounds(SpaceTest):
         while self.watch["nvme_queue_bytes"] != 0:
             # A tenth of a second may be saved up, one value overdraw it.
             most = rate * (time.monotonic() - started + 0.1) + size
-            written = self.watch["write_bytes_put"]
+            written = self.watch["nvme_write_bytes_put"]
             self.assertLessEqual(written, most + rate * 0.1)
         self.assertGreater(time.monotonic() - started, 1.5)
         self.restart()
@@ -160,9 +160,9 @@ class Bounds(SpaceTest):
         for name in names:
             self.put_at_once([name], 200_000)
             self.assertLessEqual(self.watch["nvme_queue_bytes"], MIB)
-        self.watch.until("writes_skipped", 20)
+        self.watch.until("nvme_writes_skipped", 20)
         info = self.watch.info()
-        self.assertGreaterEqual(info["write_bytes_skipped"], 20 * 200_000)
+        self.assertGreaterEqual(info["nvme_write_bytes_skipped"], 20 * 200_000)
         self.assertEqual(info["puts_stored"], 40)
         self.assert_there(self.client, *names)
 
@@ -174,8 +174,8 @@ class Bounds(SpaceTest):
             self.assertEqual(self.client.command("DEL", name), b":1")
         self.await_written()
         info = self.watch.info()
-        self.assertGreater(info["writes_void"], 0)
-        self.assertEqual(info["writes_put"] + info["writes_void"], 10)
+        self.assertGreater(info["nvme_writes_void"], 0)
+        self.assertEqual(info["nvme_writes_put"] + info["nvme_writes_void"], 10)
         self.restart()
         self.assert_there(self.client, *names[:5])
         self.assert_gone(self.client, *names[5:])
@@ -184,7 +184,7 @@ class Bounds(SpaceTest):
         self.start(nvme_size="16MiB")
         self.put(self.client, "large", 6 * MIB)
         self.put(self.client, "small", SIZE)
-        self.watch.until("writes_too_big", 1)
+        self.watch.until("nvme_writes_too_big", 1)
         self.await_written()
         self.assert_there(self.client, "large", "small")
         self.assertIn("nvme.size is small", self.server.stderr())
@@ -201,7 +201,7 @@ class Bounds(SpaceTest):
         self.watch.until("puts_cut", 1)
         self.put(self.client, "k", SIZE)
         self.await_written()
-        self.assertEqual(self.watch["write_bytes_put"], SIZE)
+        self.assertEqual(self.watch["nvme_write_bytes_put"], SIZE)
 
 
 @on_threads_too
@@ -226,8 +226,8 @@ class Full(SpaceTest):
             info = self.watch.info()
             self.assertLessEqual(info["nvme_size"], SMALL)
             self.assertLess(info["nvme_value_bytes"], SMALL)
-        self.assertGreater(info["reclaimed"], 100)
-        self.assertEqual(info["writes_skipped"], 0)
+        self.assertGreater(info["nvme_reclaimed"], 100)
+        self.assertEqual(info["nvme_writes_skipped"], 0)
         newest = names[len(names) // 2:]
         self.assert_there(self.client, *newest)
         self.count_there(self.client, list(self.sizes))
@@ -259,8 +259,8 @@ class Full(SpaceTest):
         for _ in range(40):
             self.rewrite(self.client, 0.2)
             self.assert_there(self.client, *hot)
-        self.assertGreater(self.watch["writes_kept"], 4)
-        self.assertGreater(self.watch["write_bytes_kept"], 4 * 300_000)
+        self.assertGreater(self.watch["nvme_writes_kept"], 4)
+        self.assertGreater(self.watch["nvme_write_bytes_kept"], 4 * 300_000)
         self.await_written()
         self.restart_small()
         self.assert_there(self.client, *hot)
@@ -271,8 +271,8 @@ class Full(SpaceTest):
         for _ in range(10):
             self.rewrite(self.client, 0.2)
             self.count_there(self.client, hot)
-        self.assertGreater(self.watch["reclaimed"], 10)
-        self.assertEqual(self.watch["writes_kept"], 0)
+        self.assertGreater(self.watch["nvme_reclaimed"], 10)
+        self.assertEqual(self.watch["nvme_writes_kept"], 0)
 
     def assert_keeps_leased(self, capacity):
         leased = self.put_many(self.client, 8, 300_000, prefix="leased")
@@ -281,7 +281,7 @@ class Full(SpaceTest):
         for _ in range(40):
             self.rewrite(self.client, 0.1, capacity=capacity)
             self.await_written()
-        self.assertGreater(self.watch["writes_kept"], 8)
+        self.assertGreater(self.watch["nvme_writes_kept"], 8)
         self.assert_there(self.client, *leased)
 
     def test_what_is_leased_is_kept(self):

@@ -202,7 +202,7 @@ class Engines(StartTest):
         names = self.put_many(self.client, 5, MIB,
                               prefix=f"{self.server.pid}.")
         self.await_written()
-        self.assertEqual(self.watch["writes_put"], 5)
+        self.assertEqual(self.watch["nvme_writes_put"], 5)
         return names
 
     def test_threads_are_taken_when_they_are_asked_for(self):

@@ -38,7 +38,7 @@ class D5ReadErrors(SickTest):
         names.remove(last)
         self.assert_there(self.client, *names)
         info = self.watch.info()
-        self.assertEqual((info["nvme_read_errors"], info["reads_failed"],
+        self.assertEqual((info["nvme_read_errors"], info["nvme_reads_failed"],
                           info["nvme_readable"], info["nvme_writable"]),
                          (1, 1, 1, 1))
 
@@ -48,7 +48,7 @@ class D5ReadErrors(SickTest):
         self.assert_miss(self.client, *names[1:])
         info = self.watch.info()
         self.assertEqual((info["nvme_readable"], info["nvme_out_of_service"],
-                          info["nvme_read_errors"], info["reads_failed"]),
+                          info["nvme_read_errors"], info["nvme_reads_failed"]),
                          (0, 1, 5, 5))
         self.assertEqual(self.client.command("EXISTS", *names[1:]), b":0")
         self.assertEqual(self.client.command("MGET", *names)[1:], [None] * 7)
@@ -108,7 +108,7 @@ class D5ReadErrors(SickTest):
             names.remove(name)
         self.assert_there(self.client, *names)
         info = self.watch.info()
-        self.assertEqual((info["nvme_corrupt"], info["reads_corrupt"],
+        self.assertEqual((info["nvme_corrupt"], info["nvme_reads_corrupt"],
                           info["nvme_read_errors"], info["nvme_readable"]),
                          (2, 2, 0, 1))
 
@@ -139,7 +139,7 @@ class D6WriteErrors(SickTest):
         self.assertEqual((info["nvme_readable"], info["nvme_out_of_service"]),
                          (1, 1))
         self.assertGreaterEqual(info["nvme_write_errors"], 5)
-        self.assertGreater(info["writes_failed"], 0)
+        self.assertGreater(info["nvme_writes_failed"], 0)
         self.assertGreater(info["hits_nvme"], 5)
         self.assertEqual(len(self.told("nvme is not written")), 1)
         self.watch.until_equal("nvme_queue_bytes", 0)
@@ -212,12 +212,12 @@ class D7NoSpace(SickTest):
         self.assertEqual(self.watch["nvme_writable"], 0)
         self.assertRegex(self.told("nvme is not written")[0], "No space")
         self.assert_serves_from_dram()
-        self.assertEqual(self.watch["writes_put"], 0)
+        self.assertEqual(self.watch["nvme_writes_put"], 0)
         os.unlink(filler)
         self.watch.until_equal("nvme_writable", 1, BACK_SECONDS)
         names = self.put_many(self.client, 8, SIZE)
         self.await_written()
-        self.assertEqual(self.watch["writes_put"], 8)
+        self.assertEqual(self.watch["nvme_writes_put"], 8)
         self.restart()
         self.assert_there(self.client, *names)
 

@@ -69,13 +69,13 @@ class D8SlowDevice(SickTest):
     def test_what_comes_too_late_is_a_miss(self):
         names = self.crawl(nvme_read_wait="300ms")
         self.assert_miss(self.client, "large")
-        self.assertEqual(self.watch["reads_good"], 1)  # not yet that one
-        self.assertEqual(self.watch["reads_late"], 1)
+        self.assertEqual(self.watch["nvme_reads_good"], 1)  # not yet that one
+        self.assertEqual(self.watch["nvme_reads_late"], 1)
         self.assertEqual(self.watch["nvme_late"], 1)
         self.assert_there(self.client, names[0])
         # The read goes on, and what it brings is not thrown away.
         self.slow.limit()
-        self.watch.until("reads_good", 2)
+        self.watch.until("nvme_reads_good", 2)
         self.assert_there(self.client, "large")
 
     def test_five_that_were_late_take_it_out(self):
@@ -96,12 +96,12 @@ class D8SlowDevice(SickTest):
         clients = self.connect_many(6)
         for client in clients:
             client.send(encode("GET", "large"))
-        self.watch.until("reads_joined", 5)
+        self.watch.until("nvme_reads_joined", 5)
         self.slow.limit()
         for client in clients:
             self.assert_is("large", client.reply())
-        self.assertEqual(self.watch["reads_good"], 2)  # one by fill()
-        self.assertEqual(self.watch["reads_joined"], 5)
+        self.assertEqual(self.watch["nvme_reads_good"], 2)  # one by fill()
+        self.assertEqual(self.watch["nvme_reads_joined"], 5)
 
     def test_what_stands_behind_it_keeps_its_order(self):
         names = self.crawl(nvme_read_wait="1m")
@@ -127,7 +127,7 @@ class D8SlowDevice(SickTest):
         clients = self.connect_many(4)
         for client in clients:
             client.send(encode("GET", "large"), encode("GET", "other"))
-        self.watch.until("reads_joined", 3)
+        self.watch.until("nvme_reads_joined", 3)
         for client in clients[:3]:
             client.reset()
         self.slow.limit()
@@ -188,7 +188,7 @@ class D8SlowDevice(SickTest):
             self.assertLessEqual(self.watch["nvme_queue_bytes"], 4 * MIB)
         self.assert_there(self.client, *(f"new{number}"
                                          for number in range(40)))
-        self.watch.until("writes_skipped", 10)
+        self.watch.until("nvme_writes_skipped", 10)
         self.assert_there(self.client, names[0])
 
     def test_a_flush_does_not_wait_for_it(self):

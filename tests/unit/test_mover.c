@@ -9,7 +9,7 @@ Test(mover, space_comes_back_and_the_newest_stay)
     for (unsigned i = 0; i < 3000; i++)
         put(i, i);
     settle();
-    cr_assert_gt(counter_read(&mover_counters, COUNTER_reclaimed), 1000);
+    cr_assert_gt(counter_read(&mover_counters, COUNTER_nvme_reclaimed), 1000);
     cr_assert_eq(check(0, 0), STATUS_MISS);
     for (unsigned i = 2500; i < 3000; i++)
         cr_assert_eq(check(i, i), STATUS_OK, "of %u", i);
@@ -31,8 +31,8 @@ Test(mover, what_is_hit_outlives_its_segment)
                 cr_assert_eq(check(k, k), STATUS_OK, "of %u at %u", k, i);
     }
     settle();
-    cr_assert_gt(counter_read(&mover_counters, COUNTER_writes_kept), 0);
-    cr_assert_geq(counter_read(&mover_counters, COUNTER_write_bytes_kept),
+    cr_assert_gt(counter_read(&mover_counters, COUNTER_nvme_writes_kept), 0);
+    cr_assert_geq(counter_read(&mover_counters, COUNTER_nvme_write_bytes_kept),
                   SIZE);
 }
 
@@ -63,7 +63,7 @@ Test(mover, only_what_is_asked_for_again_is_written)
     for (unsigned i = 0; i < 10; i++)
         cr_assert_eq(check(i, i), STATUS_OK);
     settle();
-    cr_assert_eq(usage().nvme_chunks, 10);
+    cr_assert_eq(usage().tiers[TIER_NVME].chunks, 10);
 }
 
 /* Until the mover has made DRAM free. */
@@ -87,8 +87,8 @@ Test(mover, what_leaves_dram_is_written_first)
         put(i, i);
     }
     settle();
-    cr_assert_gt(usage().nvme_chunks, 200);
-    cr_assert_lt(usage().nvme_chunks, 380);
+    cr_assert_gt(usage().tiers[TIER_NVME].chunks, 200);
+    cr_assert_lt(usage().tiers[TIER_NVME].chunks, 380);
     for (unsigned i = 0; i < 400; i++) {
         await_room();
         cr_assert_eq(check(i, i), STATUS_OK, "of %u", i);
@@ -107,12 +107,14 @@ Test(mover, what_the_queue_has_no_room_for_is_skipped)
         struct key key = key_numbered(&text, KEY_OBJECT, i);
 
         cr_assert_eq(value_store(port, &key, SIZE, i, &terms), STATUS_OK);
-        cr_assert_leq(usage().nvme_queue_bytes, 1u << 20);
+        cr_assert_leq(usage().queue_bytes, 1u << 20);
     }
     stop();
-    cr_assert_gt(counter_read(&mover_counters, COUNTER_writes_skipped), 30);
-    cr_assert_eq(counter_read(&mover_counters, COUNTER_write_bytes_skipped),
-                 counter_read(&mover_counters, COUNTER_writes_skipped) * SIZE);
+    cr_assert_gt(counter_read(&mover_counters, COUNTER_nvme_writes_skipped),
+                 30);
+    cr_assert_eq(
+        counter_read(&mover_counters, COUNTER_nvme_write_bytes_skipped),
+        counter_read(&mover_counters, COUNTER_nvme_writes_skipped) * SIZE);
     start();
     cr_assert_gt(usage().entries, 10);
     cr_assert_lt(usage().entries, 60);
@@ -144,8 +146,8 @@ Test(mover, a_value_overwritten_while_it_waits_is_not_written)
     limits.nvme.write_max = 0;
     store_set_limits(store, &limits);
     settle();
-    cr_assert_eq(counter_read(&mover_counters, COUNTER_writes_void), 1);
-    cr_assert_eq(counter_read(&mover_counters, COUNTER_writes_put), 2);
+    cr_assert_eq(counter_read(&mover_counters, COUNTER_nvme_writes_void), 1);
+    cr_assert_eq(counter_read(&mover_counters, COUNTER_nvme_writes_put), 2);
     again();
     cr_assert_eq(check(2, 22), STATUS_OK);
 }
@@ -162,7 +164,7 @@ Test(mover, a_value_that_fits_no_segment_stays_in_dram)
     start();
     cr_assert_eq(value_store(port, &key, 2u << 20, 1, &terms), STATUS_OK);
     settle();
-    cr_assert_eq(counter_read(&mover_counters, COUNTER_writes_too_big), 1);
+    cr_assert_eq(counter_read(&mover_counters, COUNTER_nvme_writes_too_big), 1);
     cr_assert_eq(value_check(port, &name, 1), STATUS_OK);
 }
 
@@ -175,5 +177,5 @@ Test(mover, a_limit_that_is_set_later_counts_from_then_on)
     store_set_limits(store, &limits);
     put(1000, 1000);
     settle();
-    cr_assert_eq(counter_read(&mover_counters, COUNTER_writes_put), 501);
+    cr_assert_eq(counter_read(&mover_counters, COUNTER_nvme_writes_put), 501);
 }

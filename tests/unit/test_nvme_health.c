@@ -143,19 +143,19 @@ BOTH(nvme_health, notes_wait_for_a_device_that_can_be_written_again, DEVICE)
 }
 
 struct flush {
-    struct nvme_flush inner; /* first */
+    struct lower_flush inner; /* first */
     bool is_done;
 };
 
 static void
-on_flushed(struct nvme_flush *inner)
+on_flushed(struct lower_flush *inner)
 {
     ((struct flush *)inner)->is_done = true;
 }
 
 BOTH(nvme_health, a_flush_the_device_does_not_take_fails_in_time, DEVICE)
 {
-    struct flush flush = {.inner = {.space = NVME_ALL_SPACES,
+    struct flush flush = {.inner = {.space = LOWER_ALL_SPACES,
                                     .sequence = 10,
                                     .port = nvme.port,
                                     .done = on_flushed}};

@@ -151,12 +151,12 @@ BOTH(nvme_recovery, what_a_value_is_put_with_is_told, DEVICE)
 /* --- Flushes. --- */
 
 struct flush {
-    struct nvme_flush inner; /* first */
+    struct lower_flush inner; /* first */
     bool is_done;
 };
 
 static void
-on_flushed(struct nvme_flush *inner)
+on_flushed(struct lower_flush *inner)
 {
     ((struct flush *)inner)->is_done = true;
 }
@@ -200,7 +200,7 @@ BOTH(nvme_recovery, a_flush_holds_for_what_is_written_after_it, DEVICE)
 {
     KILLED_AFTER({
         puts_many(0, 20, 1);
-        HOLDS(flush(NVME_ALL_SPACES, 1000) == STATUS_OK);
+        HOLDS(flush(LOWER_ALL_SPACES, 1000) == STATUS_OK);
         puts_value(20, 999, 5000);
         puts_value(21, 1001, 5000);
         changes(20, 999);

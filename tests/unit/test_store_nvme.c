@@ -10,7 +10,7 @@ Test(store_nvme, what_has_left_dram_is_read_again)
     for (unsigned i = 0; i < 300; i++)
         put(i, i);
     settle();
-    cr_assert_eq(usage().nvme_chunks, 300);
+    cr_assert_eq(usage().tiers[TIER_NVME].chunks, 300);
     for (unsigned i = 0; i < 300; i++)
         cr_assert_eq(check(i, i), STATUS_OK, "of %u", i);
     cr_assert_gt(counter_read(&counters, COUNTER_hits_nvme), 150);
@@ -57,8 +57,8 @@ Test(store_nvme, a_second_get_waits_for_the_first)
     cr_assert(value_await_get(port, &second));
     cr_assert_eq(first.get.status, STATUS_OK);
     cr_assert_eq(second.get.chunk, first.get.chunk);
-    cr_assert_eq(counter_read(&counters, COUNTER_reads_good), 1);
-    cr_assert_eq(counter_read(&counters, COUNTER_reads_joined), 1);
+    cr_assert_eq(counter_read(&counters, COUNTER_nvme_reads_good), 1);
+    cr_assert_eq(counter_read(&counters, COUNTER_nvme_reads_joined), 1);
     chunk_drop(&first.get.chunk);
     chunk_drop(&second.get.chunk);
 }
@@ -268,7 +268,7 @@ Test(store_nvme, a_get_that_waits_too_long_is_a_miss)
     store_port_run(port);
     cr_assert(value.is_done);
     cr_assert_eq(value.get.status, STATUS_MISS);
-    cr_assert_eq(counter_read(&counters, COUNTER_reads_late), 1);
+    cr_assert_eq(counter_read(&counters, COUNTER_nvme_reads_late), 1);
     cr_assert_eq(usage().nvme.late, 1);
 }
 
@@ -296,13 +296,13 @@ Test(store_nvme, a_value_that_is_not_what_was_written_is_a_miss)
     fill_dram();
     spoil();
     cr_assert_eq(check(1, 1), STATUS_MISS);
-    cr_assert_eq(counter_read(&counters, COUNTER_reads_corrupt) +
-                     counter_read(&counters, COUNTER_reads_stale),
+    cr_assert_eq(counter_read(&counters, COUNTER_nvme_reads_corrupt) +
+                     counter_read(&counters, COUNTER_nvme_reads_stale),
                  1);
     /* And forgotten: the next one does not read it. */
     cr_assert_eq(check(1, 1), STATUS_MISS);
-    cr_assert_eq(counter_read(&counters, COUNTER_reads_corrupt) +
-                     counter_read(&counters, COUNTER_reads_stale),
+    cr_assert_eq(counter_read(&counters, COUNTER_nvme_reads_corrupt) +
+                     counter_read(&counters, COUNTER_nvme_reads_stale),
                  1);
 }
 
@@ -324,7 +324,7 @@ Test(store_nvme, a_read_that_finds_no_dram_is_a_miss)
     }
     cr_assert_gt(count, 100);
     cr_assert_eq(check(1, 1), STATUS_MISS);
-    cr_assert_gt(counter_read(&counters, COUNTER_reads_no_space), 0);
+    cr_assert_gt(counter_read(&counters, COUNTER_nvme_reads_no_space), 0);
     for (unsigned i = 0; i < count; i++)
         chunk_drop(&held[i].get.chunk);
     cr_assert_eq(check(1, 1), STATUS_OK);
@@ -351,7 +351,7 @@ Test(store_nvme, metadata_is_had_at_once_and_its_bytes_are_read_meanwhile)
     cr_assert(value_await_get(port, &second));
     cr_assert_eq(second.get.status, STATUS_OK);
     chunk_drop(&second.get.chunk);
-    cr_assert_eq(counter_read(&counters, COUNTER_reads_good), 1);
+    cr_assert_eq(counter_read(&counters, COUNTER_nvme_reads_good), 1);
 }
 
 static void

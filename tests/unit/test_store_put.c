@@ -82,7 +82,7 @@ Test(store_put, is_got_back)
         cr_assert_eq(get(i, i), STATUS_OK);
     }
     cr_assert_eq(counted(COUNTER_puts_stored), 7);
-    cr_assert_eq(counted(COUNTER_put_bytes), usage().value_bytes);
+    cr_assert_eq(counted(COUNTER_put_bytes), usage().tiers[TIER_DRAM].bytes_used);
     cr_assert_eq(usage().inflight_used, 0);
 }
 
@@ -334,13 +334,13 @@ Test(store_put, of_the_same_bytes_keeps_their_place)
     cr_assert_eq(counted(COUNTER_puts_same), 1);
     cr_assert_eq(counted(COUNTER_puts_stored), 1);
     cr_assert_eq(usage().chunks, 1);
-    cr_assert_eq(usage().value_bytes, 100000);
+    cr_assert_eq(usage().tiers[TIER_DRAM].bytes_used, 100000);
     cr_assert_eq(store_names(here.store, 0), 1);
     cr_assert_eq(get(1, 5), STATUS_OK);
     cr_assert_eq(put(1, 100000, 6), STATUS_OK);
     cr_assert_neq(chunk_of(1), chunk);
     cr_assert_eq(get(1, 6), STATUS_OK);
-    cr_assert_eq(usage().value_bytes, 100000);
+    cr_assert_eq(usage().tiers[TIER_DRAM].bytes_used, 100000);
 }
 
 Test(store_put, of_the_last_one_sealed_wins)
