@@ -106,8 +106,12 @@ noun_of(enum option_type type)
         return "not one of the words";
     case OPTION_ADDRESS:
         return "not an address";
+    case OPTION_ENDPOINT:
+        return "not an endpoint";
     case OPTION_PATH:
         return "not a path";
+    case OPTION_TEXT:
+        return "not a text";
     }
     return "not a value";
 }
@@ -241,6 +245,35 @@ is_address(const char *text)
     return is_host(host);
 }
 
+/* tcp://host:port, of which either may be *, or ipc://path. */
+static bool
+is_endpoint(const char *text)
+{
+    char address[OPTION_TEXT_MAX];
+    char *port;
+
+    if (strncmp(text, "ipc://", 6) == 0)
+        return text[6] != '\0';
+    if (strncmp(text, "tcp://", 6) != 0)
+        return false;
+    snprintf(address, sizeof(address), "%s", text + 6);
+    port = strrchr(address, ':');
+    if (port != NULL && strcmp(port, ":*") == 0)
+        port[1] = '0';
+    return is_address(address) ||
+           (strncmp(address, "*:", 2) == 0 && is_port(address + 2));
+}
+
+static bool
+is_spelled_well(const struct option_row *row, const char *text)
+{
+    if (text[0] == '\0' && row->fallback[0] == '\0')
+        return true;
+    if (row->type == OPTION_ADDRESS)
+        return is_address(text);
+    return row->type != OPTION_ENDPOINT || is_endpoint(text);
+}
+
 static const char *
 parse_text(const struct option_row *row, const char *text, char *text_out)
 {
@@ -251,7 +284,7 @@ parse_text(const struct option_row *row, const char *text, char *text_out)
     for (const char *at = text; *at != '\0'; at++)
         if (iscntrl((unsigned char)*at))
             return noun_of(row->type);
-    if (row->type == OPTION_ADDRESS && !is_address(text))
+    if (!is_spelled_well(row, text))
         return noun_of(row->type);
     memcpy(text_out, text, size + 1);
     return NULL;
@@ -275,7 +308,9 @@ option_parse(const struct option_row *row, const char *text,
                    ? NULL
                    : noun_of(row->type);
     case OPTION_ADDRESS:
+    case OPTION_ENDPOINT:
     case OPTION_PATH:
+    case OPTION_TEXT:
         return parse_text(row, text, value_out->text);
     }
     return "of an unknown type";
@@ -299,8 +334,13 @@ example_of(enum option_type type)
         return "one of ";
     case OPTION_ADDRESS:
         return "host:port or [v6]:port, port 0 to 65535";
+    case OPTION_ENDPOINT:
+        return "tcp://host:port, tcp://[v6]:port or ipc://path, * for any host "
+               "or port";
     case OPTION_PATH:
         return "a path of at most 255 bytes without control characters";
+    case OPTION_TEXT:
+        return "a text of at most 255 bytes without control characters";
     }
     return "another value";
 }

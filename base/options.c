@@ -171,30 +171,53 @@ option_nearest_section(const char *section)
     return nearest;
 }
 
-static void
-store(struct options *options, enum option_id id,
-      const struct option_value *value, const char *source)
+/* Of a field of the struct. */
+static size_t
+size_of(enum option_type type)
 {
-    char *field = (char *)options + option_rows[id].offset;
-
-    switch (option_rows[id].type) {
+    switch (type) {
     case OPTION_SIZE:
     case OPTION_SHARE:
     case OPTION_COUNT:
     case OPTION_MS:
     case OPTION_CHOICE:
-        memcpy(field, &value->number, sizeof(value->number));
-        break;
+        return sizeof(uint64_t);
     case OPTION_BOOL:
-        memcpy(field, &value->flag, sizeof(value->flag));
-        break;
+        return sizeof(bool);
     case OPTION_ADDRESS:
+    case OPTION_ENDPOINT:
     case OPTION_PATH:
-        memcpy(field, value->text, sizeof(value->text));
+    case OPTION_TEXT:
         break;
     }
+    return OPTION_TEXT_MAX;
+}
+
+static void
+store(struct options *options, enum option_id id,
+      const struct option_value *value, const char *source)
+{
+    enum option_type type = option_rows[id].type;
+    const void *from = &value->number;
+
+    if (type == OPTION_BOOL)
+        from = &value->flag;
+    else if (size_of(type) == OPTION_TEXT_MAX)
+        from = value->text;
+    memcpy((char *)options + option_rows[id].offset, from, size_of(type));
     snprintf(options->source[id], sizeof(options->source[id]), "%.279s",
              source);
+}
+
+void
+option_copy(struct options *options, const struct options *from,
+            enum option_id id)
+{
+    size_t offset = option_rows[id].offset;
+
+    memcpy((char *)options + offset, (const char *)from + offset,
+           size_of(option_rows[id].type));
+    memcpy(options->source[id], from->source[id], sizeof(from->source[id]));
 }
 
 enum status

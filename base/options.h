@@ -16,27 +16,35 @@
 #define OPTION_TEXT_MAX 256u
 
 enum option_type {
-    OPTION_SIZE,    /* bytes: 64MiB, 4Gi, 10G (powers of 1000), 65536 */
-    OPTION_SHARE,   /* a size, or a share of the memory this process may use:
+    OPTION_SIZE,     /* bytes: 64MiB, 4Gi, 10G (powers of 1000), 65536 */
+    OPTION_SHARE,    /* a size, or a share of the memory this process may use:
                        70% (of the cgroup's limit, else of the machine) */
-    OPTION_COUNT,   /* a whole number */
-    OPTION_MS,      /* milliseconds; also 20ms, 5s, 2m, 1h */
-    OPTION_BOOL,    /* true false yes no on off */
-    OPTION_CHOICE,  /* one of the words named in the table */
-    OPTION_ADDRESS, /* host:port, [v6]:port; port 0: the kernel chooses */
-    OPTION_PATH
+    OPTION_COUNT,    /* a whole number */
+    OPTION_MS,       /* milliseconds; also 20ms, 5s, 2m, 1h */
+    OPTION_BOOL,     /* true false yes no on off */
+    OPTION_CHOICE,   /* one of the words named in the table */
+    OPTION_ADDRESS,  /* host:port, [v6]:port; port 0: the kernel chooses; empty
+                       where that is the fallback */
+    OPTION_ENDPOINT, /* ZeroMQ's: tcp://host:port, ipc://path; * for all
+                        addresses, or for the port that the kernel chooses; may
+                        be empty */
+    OPTION_PATH,
+    OPTION_TEXT
 };
 
 /* options.section_key, typed: uint64_t for SIZE SHARE COUNT MS CHOICE (index
- * of the word), bool for BOOL, char[OPTION_TEXT_MAX] for ADDRESS and PATH. */
-#define OPTION_FIELD_SIZE(f)    uint64_t f;
-#define OPTION_FIELD_SHARE(f)   uint64_t f;
-#define OPTION_FIELD_COUNT(f)   uint64_t f;
-#define OPTION_FIELD_MS(f)      uint64_t f;
-#define OPTION_FIELD_CHOICE(f)  uint64_t f;
-#define OPTION_FIELD_BOOL(f)    bool f;
-#define OPTION_FIELD_ADDRESS(f) char f[OPTION_TEXT_MAX];
-#define OPTION_FIELD_PATH(f)    char f[OPTION_TEXT_MAX];
+ * of the word), bool for BOOL, char[OPTION_TEXT_MAX] for ADDRESS, ENDPOINT,
+ * PATH, TEXT. */
+#define OPTION_FIELD_SIZE(f)     uint64_t f;
+#define OPTION_FIELD_SHARE(f)    uint64_t f;
+#define OPTION_FIELD_COUNT(f)    uint64_t f;
+#define OPTION_FIELD_MS(f)       uint64_t f;
+#define OPTION_FIELD_CHOICE(f)   uint64_t f;
+#define OPTION_FIELD_BOOL(f)     bool f;
+#define OPTION_FIELD_ADDRESS(f)  char f[OPTION_TEXT_MAX];
+#define OPTION_FIELD_ENDPOINT(f) char f[OPTION_TEXT_MAX];
+#define OPTION_FIELD_PATH(f)     char f[OPTION_TEXT_MAX];
+#define OPTION_FIELD_TEXT(f)     char f[OPTION_TEXT_MAX];
 
 enum option_id {
 #define OPTION(section, key, type, fallback, least, most, words, reload, help) \
@@ -102,6 +110,8 @@ void options_print(const struct options *, FILE *);
 /* The option's value spelled as a source would spell it. */
 void option_format(const struct options *, enum option_id, char *into,
                    size_t room);
+/* One option's value and source, of others. */
+void option_copy(struct options *, const struct options *from, enum option_id);
 const char *option_section(enum option_id);
 const char *option_key(enum option_id);
 bool option_may_reload(enum option_id);

@@ -68,11 +68,15 @@ derive_all(struct options *options)
     uint64_t dram = options->dram_size;
     uint64_t inflight = most_of(dram / 8, options->limits_value);
     uint64_t nvme = options->nvme_path[0] == '\0' ? 0 : options->nvme_size;
+    uint64_t spill = options->spill_path[0] == '\0' ? 0 : options->spill_size;
+    uint64_t sinking = least_of(dram / 16, 64ull << 20);
 
+    sinking = least_of(most_of(sinking, options->limits_value), dram / 4);
     inflight = most_of(least_of(inflight, dram / 2), 64ull << 10);
     derive(options, OPTION_ID_limits_workers, least_of(usable_cores(), 1024));
     derive(options, OPTION_ID_limits_index_memory,
-           dram / 25 + (24ull << 20) + nvme / 256);
+           dram / 25 + (24ull << 20) + (nvme + spill) / 256);
+    derive(options, OPTION_ID_spill_inflight, most_of(sinking, 1ull << 20));
     derive(options, OPTION_ID_limits_inflight, inflight);
     derive(options, OPTION_ID_nvme_queue,
            least_of(most_of(dram / 4, options->limits_value), dram / 2));
@@ -91,11 +95,11 @@ is_loopback(const char *host)
     return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
+/* address: the one of the option's text. */
 static enum status
 check_bind(const struct options *options, enum option_id id,
-           struct option_problem *problem)
+           const char *address, struct option_problem *problem)
 {
-    const char *address = option_text_of(options, id);
     char host[OPTION_TEXT_MAX];
 
     option_host(address, host, sizeof(host));
@@ -107,6 +111,26 @@ check_bind(const struct options *options, enum option_id id,
         "expected a loopback address such as 127.0.0.1, ::1 or localhost, or "
         "security.insecure: true to accept that",
         option_rows[id].section, option_rows[id].key, address);
+}
+
+static enum status
+check_binds(const struct options *options, struct option_problem *problem)
+{
+    static const enum option_id ids[] = {
+        OPTION_ID_listen_data, OPTION_ID_listen_http, OPTION_ID_events_listen,
+        OPTION_ID_events_replay};
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]) && status == STATUS_OK;
+         i++) {
+        const char *text = option_text_of(options, ids[i]);
+
+        if (option_rows[ids[i]].type == OPTION_ADDRESS)
+            status = check_bind(options, ids[i], text, problem);
+        else if (strncmp(text, "tcp://", 6) == 0)
+            status = check_bind(options, ids[i], text + 6, problem);
+    }
+    return status;
 }
 
 /* One size that has to fit into another, named by `whole`. */
@@ -144,6 +168,8 @@ check_sizes(const struct options *options, struct option_problem *problem)
         {OPTION_ID_limits_index_memory, memory, limit},
         {OPTION_ID_limits_inflight, "dram.size", options->dram_size},
         {OPTION_ID_nvme_queue, "dram.size", options->dram_size},
+        {OPTION_ID_spill_memory, memory, limit},
+        {OPTION_ID_spill_inflight, "dram.size", options->dram_size},
         {OPTION_ID_limits_head, "limits.head_memory",
          options->limits_head_memory},
     };
@@ -180,8 +206,6 @@ options_finish(struct options *options, struct option_problem *problem)
     if (status == STATUS_OK)
         status = check_socket_path(options, problem);
     if (status == STATUS_OK)
-        status = check_bind(options, OPTION_ID_listen_data, problem);
-    if (status == STATUS_OK)
-        status = check_bind(options, OPTION_ID_listen_http, problem);
+        status = check_binds(options, problem);
     return status;
 }

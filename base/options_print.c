@@ -79,10 +79,19 @@ option_format(const struct options *options, enum option_id id, char *into,
                  option_flag_of(options, id) ? "true" : "false");
         break;
     case OPTION_ADDRESS:
+    case OPTION_ENDPOINT:
     case OPTION_PATH:
+    case OPTION_TEXT:
         snprintf(into, room, "%s", option_text_of(options, id));
         break;
     }
+}
+
+static bool
+is_text(enum option_type type)
+{
+    return type == OPTION_ADDRESS || type == OPTION_ENDPOINT ||
+           type == OPTION_PATH || type == OPTION_TEXT;
 }
 
 /* Quoted where a bare word could be read as something else. */
@@ -93,7 +102,7 @@ print_value(const struct options *options, enum option_id id, FILE *stream)
     char text[OPTION_TEXT_MAX];
 
     option_format(options, id, text, sizeof(text));
-    if (type != OPTION_ADDRESS && type != OPTION_PATH) {
+    if (!is_text(type)) {
         fputs(text, stream);
         return;
     }

@@ -14,6 +14,7 @@ libproto_a_SOURCES = \
 	proto/resp_line.c \
 	proto/resp_reply.c \
 	proto/resp_token.c \
+	proto/slot.c \
 	proto/status.c
 
 proto_libs = libproto.a $(XXHASH_LIBS)

@@ -4,6 +4,7 @@
 #include "server/daemon.h"
 
 #include "base/log.h"
+#include "server/observe/history.h"
 #include "server/observe/http.h"
 #include "server/server.h"
 #include "server/worker/listener.h"
@@ -35,7 +36,9 @@ open_threads(struct daemon *daemon, char *why, size_t room)
     enum status status;
 
     snprintf(why, room, "out of memory or descriptors at start");
-    status = open_workers(server);
+    status = history_open(&server->history);
+    if (status == STATUS_OK)
+        status = open_workers(server);
     if (status == STATUS_OK)
         status = listener_open(server, counters, &daemon->listener, why, room);
     if (status == STATUS_OK)
@@ -100,6 +103,7 @@ close_threads(struct daemon *daemon)
          i++)
         worker_close(&server->workers[i]);
     free(server->workers);
+    history_close(&server->history);
 }
 
 void

@@ -2,9 +2,14 @@
 # The answers: bytes in and out, requests, what is shown of it.
 
 noinst_LIBRARIES += libserver.a
-libserver_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+libserver_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(LIBEVENT_CFLAGS)
 libserver_a_SOURCES = \
 	server/daemon.c \
+	server/index/labels.c \
+	server/index/prefix.c \
+	server/index/rates.c \
+	server/index/speed.c \
+	server/index/template.c \
 	server/net/address.c \
 	server/net/buffers.c \
 	server/net/connection.c \
@@ -14,19 +19,35 @@ libserver_a_SOURCES = \
 	server/net/outbox.c \
 	server/net/roster.c \
 	server/net/watch.c \
+	server/observe/curve.c \
+	server/observe/history.c \
 	server/observe/http.c \
 	server/observe/info.c \
 	server/observe/metrics.c \
+	server/observe/page.c \
+	server/observe/page_keys.c \
+	server/observe/page_prefix.c \
+	server/observe/page_query.c \
+	server/observe/page_rates.c \
+	server/observe/page_state.c \
+	server/observe/page_stats.c \
+	server/observe/page_status.c \
+	server/observe/question.c \
+	server/observe/question_query.c \
+	server/observe/rates_text.c \
 	server/observe/tiers.c \
 	server/request/answer.c \
 	server/request/glob.c \
 	server/request/lm.c \
+	server/request/query.c \
 	server/request/request.c \
 	server/request/resp.c \
 	server/request/resp_client.c \
+	server/request/resp_cluster.c \
 	server/request/resp_get.c \
 	server/request/resp_key.c \
 	server/request/resp_name.c \
+	server/request/resp_prefix.c \
 	server/request/resp_put.c \
 	server/request/resp_server.c \
 	server/request/resp_session.c \
@@ -38,7 +59,17 @@ libserver_a_SOURCES = \
 	server/worker/turn_body.c \
 	server/worker/worker.c
 
-server_libs = libserver.a $(storage_libs) $(base_libs) $(proto_libs) $(LIBEVENT_LIBS)
+# The status page as a C string.
+nodist_libserver_a_SOURCES = status_html.c
+CLEANFILES += status_html.c
+status_page = $(top_srcdir)/server/observe/status.html
+status_html.c: $(status_page)
+	$(AM_V_GEN){ echo '#include "server/observe/page.h"'; \
+	    echo 'const char page_status_html[] ='; \
+	    sed -e 's/[\\"]/\\&/g' -e 's/.*/    "&\\n"/' $(status_page); \
+	    echo '    "";'; } >$@.new && mv $@.new $@
+
+server_libs = libserver.a $(storage_libs) $(base_libs) $(proto_libs) $(JANSSON_LIBS) $(LIBEVENT_LIBS)
 
 bin_PROGRAMS += prefixcached
 prefixcached_SOURCES = server/main.c

@@ -4,10 +4,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/index/rates.h"
+#include "server/index/template.h"
+#include "storage/policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 
 /* Descriptors that are not connections: listeners, epoll, eventfds, HTTP. */
@@ -35,20 +39,49 @@ nvme_limits_of(const struct options *options)
     return limits;
 }
 
+/* As dram.policy spells them. */
+static const struct policy *const policies[] = {&policy_adaptive,
+                                                &policy_s3fifo, &policy_lru};
+
+static struct store_spill_limits
+spill_limits_of(const struct options *options)
+{
+    struct store_spill_limits limits = {
+        .device.path =
+            options->spill_path[0] == '\0' ? NULL : options->spill_path,
+        .device.size = options->spill_size,
+        .device.memory = options->spill_memory,
+        .device.value_max = options->limits_value,
+        .device.inflight = options->spill_inflight,
+        .device.probe_ns = options->spill_probe * NS_PER_MS,
+        .device.threads = (unsigned)options->spill_threads,
+        .device.compression =
+            (enum spill_compression)options->spill_compression,
+        .write_max = options->spill_write_max,
+        .read_wait_ns = options->spill_read_wait * NS_PER_MS,
+        .reinsert = (unsigned)options->spill_reinsert,
+    };
+
+    return limits;
+}
+
 static struct store_limits
 store_limits_of(const struct options *options)
 {
     struct store_limits limits = {
+        .policy = policies[options->dram_policy],
         .dram_size = options->dram_size,
         .index_memory = options->limits_index_memory,
         .inflight = options->limits_inflight,
         .value_max = options->limits_value,
         .put_wait_ns = options->limits_put_wait * NS_PER_MS,
         .lease_ns = options->lease_ms * NS_PER_MS,
+        .lease_most_ns = options->lease_max * NS_PER_MS,
         .ttl_ns = options->limits_ttl * NS_PER_MS,
         .workers = (unsigned)options->limits_workers,
         .prefault = options->dram_prefault,
         .nvme = nvme_limits_of(options),
+        .spill = spill_limits_of(options),
     };
 
     return limits;
@@ -81,12 +114,32 @@ possible_connections(const struct options *options)
     return wanted;
 }
 
+/* Those that wait for the next start are as they were. */
+static void
+note_options(struct server *server, const struct options *options)
+{
+    pthread_mutex_lock(&server->present_lock);
+    for (unsigned id = 0; id < OPTION_ID_COUNT; id++)
+        if (option_may_reload((enum option_id)id))
+            option_copy(&server->present, options, (enum option_id)id);
+    pthread_mutex_unlock(&server->present_lock);
+}
+
+void
+server_options(struct server *server, struct options *out)
+{
+    pthread_mutex_lock(&server->present_lock);
+    *out = server->present;
+    pthread_mutex_unlock(&server->present_lock);
+}
+
 void
 server_reload(struct server *server, const struct options *options)
 {
     struct store_limits limits = store_limits_of(options);
     struct server_limits *at = &server->limits;
 
+    note_options(server, options);
     store_set_limits(server->store, &limits);
     atomic_store(&at->key, options->limits_key);
     atomic_store(&at->head, options->limits_head);
@@ -116,7 +169,14 @@ open_counters(struct server *server)
     if (server->counters == NULL)
         return STATUS_NO_SPACE;
     memset(server->counters, 0, size);
-    return STATUS_OK;
+    size = server->worker_count * sizeof(*server->speeds);
+    server->speeds = aligned_alloc(64, size);
+    if (server->speeds == NULL)
+        return STATUS_NO_SPACE;
+    memset(server->speeds, 0, size);
+    return rates_open(server->worker_count,
+                      (unsigned)server->options.index_models,
+                      server->started_ns, &server->rates);
 }
 
 static enum status
@@ -140,6 +200,32 @@ open_store(struct server *server, char *why, size_t room)
     return status;
 }
 
+/* Nobody has to know it again after a restart: what is asked next is where the
+ * slots are. */
+static void
+choose_node_id(struct server *server)
+{
+    uint8_t random[20];
+
+    if (getrandom(random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+        for (unsigned i = 0; i < sizeof(random); i++)
+            random[i] = (uint8_t)(server->started_ns >> i % 8 * 8);
+    for (unsigned i = 0; i < sizeof(random); i++)
+        snprintf(server->node_id + 2 * i, 3, "%02x", random[i]);
+}
+
+static enum status
+check_template(const struct server *server, char *why, size_t room)
+{
+    const char *wrong = template_check(server->options.index_key_template);
+
+    if (wrong == NULL)
+        return STATUS_OK;
+    snprintf(why, room, "index.key_template=\"%.200s\": %s",
+             server->options.index_key_template, wrong);
+    return STATUS_BAD_REQUEST;
+}
+
 enum status
 server_open(const struct options *options, struct server **out, char *why,
             size_t room)
@@ -149,12 +235,16 @@ server_open(const struct options *options, struct server **out, char *why,
 
     if (server == NULL)
         return STATUS_NO_SPACE;
-    server->options = *options;
+    server->options = server->present = *options;
+    pthread_mutex_init(&server->present_lock, NULL);
     server->started_ns = clock_now_ns();
     server->started_unix_ms = clock_unix_ms();
+    choose_node_id(server);
     roster_open(&server->roster);
     snprintf(why, room, "out of memory or descriptors at start");
-    status = open_counters(server);
+    status = check_template(server, why, room);
+    if (status == STATUS_OK)
+        status = open_counters(server);
     if (status == STATUS_OK)
         status = open_store(server, why, room);
     if (status == STATUS_OK)
@@ -175,7 +265,10 @@ server_close(struct server **server_in)
     *server_in = NULL;
     store_close(&server->store);
     roster_close(&server->roster);
+    pthread_mutex_destroy(&server->present_lock);
     free(server->counters);
+    free(server->speeds);
+    rates_close(&server->rates);
     free(server);
 }
 

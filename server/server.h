@@ -8,16 +8,20 @@
 
 #include "base/counters.h"
 #include "base/options.h"
+#include "server/index/speed.h"
 #include "server/net/buffers.h"
 #include "server/net/roster.h"
 #include "storage/store.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define SERVER_VERSION PACKAGE_VERSION
 
+struct history;
+struct rates;
 struct worker;
 
 /* What connections are held to; SIGHUP may change it while they are open. */
@@ -29,6 +33,8 @@ struct server_limits {
 
 struct server {
     struct options options; /* as started; read by any thread */
+    struct options present; /* with what was reloaded: server_options() */
+    pthread_mutex_t present_lock;
     struct server_limits limits;
     struct store *store;
     struct roster roster;
@@ -37,13 +43,17 @@ struct server {
                                  answered, then connections close */
     _Atomic uint64_t pinned_bytes; /* kept up by each worker's tick */
     uint64_t started_ns, started_unix_ms;
+    char node_id[41]; /* 40 digits by chance: what CLUSTER calls this server */
 
     unsigned worker_count;   /* limits.workers */
     unsigned counters_count; /* a set for each worker, the listener, HTTP,
                                 the mover */
     struct counters *counters;
+    struct speed *speeds; /* one for each worker */
+    struct rates *rates;
 
     /* The daemon's, set before any thread starts. */
+    struct history *history; /* observe/history.h */
     struct worker **workers;
     const char *data_address, *http_address; /* host:port, as bound */
 };
@@ -56,6 +66,9 @@ void server_close(struct server **);
 
 /* Takes over the options that may change.  Main thread. */
 void server_reload(struct server *, const struct options *);
+
+/* The options that hold now.  Any thread. */
+void server_options(struct server *, struct options *out);
 
 /* The sum over all threads.  Any thread. */
 uint64_t server_count(const struct server *, enum counter_id);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* So many times the keys of the largest cache are known, since what a cache has
- * evicted is known for a while, too. */
+ * evicted is known for a while, too: but not to LRU. */
 #define KNOWN_TIMES 5u
 #define KNOWN_LEAST 64u
 /* With fewer samples than this nothing is said about tails. */
@@ -48,6 +48,7 @@ ghost_start(struct ghost *ghost, uint32_t keys, const struct ghost_plan *plans,
         struct ghost_cache *cache = &ghost->caches[i];
 
         cache->plan = plans[i];
+        ghost->has_bonus = ghost->has_bonus || plans[i].bonus != 0;
         cache->most = UINT64_MAX;
         memset(cache->first, 0xff, sizeof cache->first);
     }
@@ -233,20 +234,18 @@ thin_out(struct ghost *ghost)
 }
 
 void
-ghost_resize(struct ghost *ghost, uint64_t entries)
+ghost_fit(struct ghost *ghost, const uint64_t *sizes)
 {
     uint64_t largest = 0, known;
     uint32_t shift;
 
     for (unsigned i = 0; i < ghost->cache_count; i++) {
-        struct ghost_cache *cache = &ghost->caches[i];
-
-        cache->size = entries * cache->plan.percent / 100;
-        if (cache->size > largest)
-            largest = cache->size;
+        ghost->caches[i].size = sizes[i];
+        if (sizes[i] > largest)
+            largest = sizes[i];
     }
-    ghost->entries = entries;
-    known = largest * KNOWN_TIMES;
+    ghost->is_full = true;
+    known = largest * (ghost->has_bonus ? KNOWN_TIMES : 1);
     while (known >> ghost->shift > ghost->key_count)
         thin_out(ghost);
     shift = ghost->shift;
@@ -262,13 +261,24 @@ ghost_resize(struct ghost *ghost, uint64_t entries)
     trim(ghost);
 }
 
+void
+ghost_resize(struct ghost *ghost, uint64_t entries)
+{
+    uint64_t sizes[GHOST_CACHES];
+
+    for (unsigned i = 0; i < ghost->cache_count; i++)
+        sizes[i] = entries * ghost->caches[i].plan.percent / 100;
+    ghost->entries = entries;
+    ghost_fit(ghost, sizes);
+}
+
 static uint32_t
 take_unused(struct ghost *ghost)
 {
     uint32_t at;
 
     /* Nothing is evicted yet, but the sample is full. */
-    while (ghost->unused == GHOST_NONE && ghost->entries == 0)
+    while (ghost->unused == GHOST_NONE && !ghost->is_full)
         thin_out(ghost);
     if (ghost->unused == GHOST_NONE)
         forget_oldest(ghost);

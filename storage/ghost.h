@@ -71,7 +71,8 @@ struct ghost {
     _Atomic uint32_t shift; /* one key in 2^shift is sampled */
     uint32_t key_count, keys_known, keys_most, unused;
     uint32_t bucket_mask, cache_count;
-    uint64_t last_tick, entries;
+    uint64_t last_tick, entries; /* as ghost_resize() was told */
+    bool is_full, has_bonus;
     uint32_t oldest[GHOST_CLASSES], newest[GHOST_CLASSES];
     struct ghost_odds heads, tails; /* tails: those told to ghost_end() */
     struct ghost_cache caches[GHOST_CACHES];
@@ -87,6 +88,9 @@ void ghost_start(struct ghost *, uint32_t keys, const struct ghost_plan *,
 /* The present cache is full with so many entries; before this is told, nothing
  * is ever evicted from any. */
 void ghost_resize(struct ghost *, uint64_t entries);
+/* The same, where the caches have nothing to do with the percent of their plans:
+ * entries of each. */
+void ghost_fit(struct ghost *, const uint64_t *sizes);
 
 bool ghost_is_sampled(const struct ghost *, uint64_t hash);
 /* An access to a key that is sampled; ticks are 1 + the number of all accesses

@@ -18,6 +18,8 @@
 /* The share of the memory that entries leave to others. */
 #define SHORT_SHARE 32u
 #define SHORT_LEAST (4u * POOL_BLOCK)
+/* And what the policy may take of it. */
+#define POLICY_SHARE 4u
 
 static uint64_t
 power_of_two(uint64_t at_least)
@@ -42,24 +44,6 @@ choose_secret(struct index *index)
 }
 
 static enum status
-open_rank(struct index *index, unsigned rank)
-{
-    size_t size = power_of_two(index->part_count + 8) * 8;
-
-    index->oldest[rank] = aligned_alloc(64, size);
-    index->unparked[rank] = aligned_alloc(64, size);
-    if (index->oldest[rank] == NULL || index->unparked[rank] == NULL)
-        return STATUS_NO_SPACE;
-    for (unsigned i = 0; i < index->part_count; i++) {
-        policy_order_start(&index->parts[i].order[rank]);
-        policy_list_start(&index->parts[i].parked[rank]);
-        atomic_init(&index->oldest[rank][i], PART_NONE);
-        atomic_init(&index->unparked[rank][i], PART_NONE);
-    }
-    return STATUS_OK;
-}
-
-static enum status
 open_parts(struct index *index, unsigned count)
 {
     index->part_count = count;
@@ -74,37 +58,52 @@ open_parts(struct index *index, unsigned count)
         part->number = i;
         pthread_mutex_init(&part->lock, NULL);
     }
-    for (unsigned rank = 0; rank < INDEX_RANKS; rank++)
-        if (open_rank(index, rank) != STATUS_OK)
-            return STATUS_NO_SPACE;
     return STATUS_OK;
 }
 
-enum status
-index_open(uint64_t memory, unsigned parts, const struct policy *policy,
-           struct index **out)
+static enum status
+open_buckets(struct index *index, uint64_t memory)
 {
-    struct index *index = calloc(1, sizeof(*index));
     uint64_t table;
 
-    assert(parts != 0 && (parts & (parts - 1)) == 0);
-    if (index == NULL)
-        return STATUS_NO_SPACE;
-    index->policy = policy;
-    index->memory = memory;
     index->bucket_count = power_of_two(memory / ENTRY_LEAST / 2 + 2);
-    if (index->bucket_count < parts)
-        index->bucket_count = parts;
-    index->part_buckets = index->bucket_count / parts;
+    if (index->bucket_count < index->part_count)
+        index->bucket_count = index->part_count;
+    index->part_buckets = index->bucket_count / index->part_count;
     choose_secret(index);
     table = index->bucket_count * sizeof(*index->buckets);
     index->buckets = mmap(NULL, table, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (index->buckets == MAP_FAILED)
         index->buckets = NULL;
-    if (index->buckets == NULL ||
-        pool_open(memory - table, false, &index->pool) != STATUS_OK ||
-        open_parts(index, parts) != STATUS_OK) {
+    if (index->buckets == NULL)
+        return STATUS_NO_SPACE;
+    return pool_open(memory - table, false, &index->pool);
+}
+
+/* What of the policy's memory comes out of the index's. */
+static uint64_t
+policy_share(const struct index *index)
+{
+    uint64_t most = index->memory / POLICY_SHARE;
+
+    return index->shared_size < most ? index->shared_size : most;
+}
+
+enum status
+index_open(const struct index_plan *plan, struct index **out)
+{
+    struct index *index = calloc(1, sizeof(*index));
+
+    assert(plan->parts != 0 && (plan->parts & (plan->parts - 1)) == 0);
+    if (index == NULL)
+        return STATUS_NO_SPACE;
+    index->policies[INDEX_WARM] = plan->policy;
+    index->policies[INDEX_COLD] = &policy_lru;
+    index->memory = plan->memory;
+    if (open_parts(index, plan->parts) != STATUS_OK ||
+        index_order_open(index, plan) != STATUS_OK ||
+        open_buckets(index, plan->memory - policy_share(index)) != STATUS_OK) {
         index_close(&index);
         return STATUS_NO_SPACE;
     }
@@ -124,10 +123,7 @@ index_close(struct index **index_in)
     if (index->buckets != NULL)
         munmap(index->buckets, index->bucket_count * sizeof(*index->buckets));
     free(index->parts);
-    for (unsigned rank = 0; rank < INDEX_RANKS; rank++) {
-        free(index->oldest[rank]);
-        free(index->unparked[rank]);
-    }
+    index_order_close(index);
     free(index);
 }
 
@@ -268,15 +264,16 @@ part_find(struct part *part, const struct key *key)
 }
 
 void
-part_link(struct part *part, struct entry *entry)
+part_link(struct part *part, struct entry *entry, struct index_access *access)
 {
     struct entry **bucket = bucket_of(part, entry->hash);
+    struct policy_access told = part_access(part, entry, access);
 
     assert(!entry->is_linked);
     entry->chain = *bucket;
     *bucket = entry;
     entry->is_linked = true;
-    part_order_in(part, entry);
+    part_order_in(part, entry, &told);
     atomic_fetch_add_explicit(&part->index->entries, 1, memory_order_relaxed);
 }
 
@@ -293,6 +290,40 @@ part_unlink(struct part *part, struct entry *entry)
     entry->is_linked = false;
     part_order_out(part, entry);
     atomic_fetch_sub_explicit(&part->index->entries, 1, memory_order_relaxed);
+}
+
+struct entry *
+part_guess(struct part *part, uint64_t hash)
+{
+    struct entry *entry = *bucket_of(part, hash);
+
+    while (entry != NULL && entry->hash != hash)
+        entry = entry->chain;
+    return entry;
+}
+
+bool
+index_follow(struct index *index, uint64_t previous, uint64_t hash)
+{
+    struct part *part = index_lock(index, previous);
+    struct entry *entry = part_guess(part, previous);
+    bool was_so = entry != NULL && entry->next == hash;
+
+    if (entry != NULL)
+        entry->next = hash;
+    index_unlock(part);
+    return was_so;
+}
+
+void
+index_end_run(struct index *index, uint64_t tail)
+{
+    struct part *part = index_lock(index, tail);
+    struct entry *entry = part_guess(part, tail);
+
+    if (entry != NULL)
+        part_demote(part, entry);
+    index_unlock(part);
 }
 
 uint64_t
@@ -348,7 +379,7 @@ uint64_t
 index_memory_used(const struct index *index)
 {
     return pool_size(index->pool) - pool_free_bytes(index->pool) +
-           index->bucket_count * sizeof(*index->buckets);
+           index->bucket_count * sizeof(*index->buckets) + policy_share(index);
 }
 
 uint64_t

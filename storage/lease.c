@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A ring of slots, each an eighth of a second of lease ends.  What a slot holds
- * is taken off the sum once its time has passed.
+ * A ring of slots, each a short time of lease ends.  What a slot holds is taken
+ * off the sum once its time has passed.
  */
 #include "storage/lease.h"
 
@@ -9,21 +9,25 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define SLOTS 64u
+#define SLOTS 256u
 
 struct lease_account {
     pthread_mutex_t lock;
-    uint64_t duration_ns, cap, slot_ns;
+    uint64_t duration_ns, most_ns, cap, slot_ns;
     uint64_t passed; /* slots with a number below this have been taken off */
     uint64_t sum;
     uint64_t slot[SLOTS];
 };
 
-/* So that a whole lease covers at most half of the ring. */
-static uint64_t
-slot_length(uint64_t duration_ns)
+/* So that the longest lease covers at most half of the ring. */
+static void
+cut(struct lease_account *account, uint64_t duration_ns, uint64_t most_ns)
 {
-    return duration_ns / (SLOTS / 2) + 1;
+    if (most_ns < duration_ns)
+        most_ns = duration_ns;
+    account->duration_ns = duration_ns;
+    account->most_ns = most_ns;
+    account->slot_ns = most_ns / (SLOTS / 2) + 1;
 }
 
 enum status
@@ -34,8 +38,7 @@ lease_open(uint64_t duration_ns, uint64_t cap, struct lease_account **out)
     if (account == NULL)
         return STATUS_NO_SPACE;
     pthread_mutex_init(&account->lock, NULL);
-    account->duration_ns = duration_ns;
-    account->slot_ns = slot_length(duration_ns);
+    cut(account, duration_ns, duration_ns);
     account->cap = cap;
     *out = account;
     return STATUS_OK;
@@ -82,21 +85,36 @@ take_off(struct lease_account *account, uint64_t bytes, uint64_t until_ns)
     account->sum -= bytes;
 }
 
-enum status
-lease_grant(struct lease_account *account, uint64_t now_ns, uint64_t bytes,
-            uint64_t *until_ns)
+/* A lease that runs on is not made shorter, but for one of a time when leases
+ * were longer: the ring has no slot for its end. */
+static uint64_t
+end_of(const struct lease_account *account, uint64_t now_ns,
+       uint64_t duration_ns, uint64_t until_ns)
+{
+    uint64_t last_ns = now_ns + account->most_ns;
+    uint64_t end_ns =
+        duration_ns < account->most_ns ? now_ns + duration_ns : last_ns;
+
+    if (until_ns <= end_ns)
+        return end_ns;
+    return until_ns < last_ns ? until_ns : last_ns;
+}
+
+/* With the lock held. */
+static enum status
+grant(struct lease_account *account, uint64_t now_ns, uint64_t duration_ns,
+      uint64_t bytes, uint64_t *until_ns)
 {
     enum status status = STATUS_OK;
     uint64_t until, freed;
 
-    pthread_mutex_lock(&account->lock);
     if (account->duration_ns == 0)
-        goto out;
+        return STATUS_OK;
     pass(account, now_ns);
     freed = account->sum;
     take_off(account, bytes, *until_ns);
     freed -= account->sum;
-    until = now_ns + account->duration_ns;
+    until = end_of(account, now_ns, duration_ns, *until_ns);
     if (account->sum + bytes > account->cap) {
         status = STATUS_BUSY;
         bytes = freed;
@@ -107,9 +125,45 @@ lease_grant(struct lease_account *account, uint64_t now_ns, uint64_t bytes,
         account->sum += bytes;
     }
     *until_ns = until;
-out:
+    return status;
+}
+
+enum status
+lease_grant(struct lease_account *account, uint64_t now_ns, uint64_t bytes,
+            uint64_t *until_ns)
+{
+    enum status status;
+
+    pthread_mutex_lock(&account->lock);
+    status = grant(account, now_ns, account->duration_ns, bytes, until_ns);
     pthread_mutex_unlock(&account->lock);
     return status;
+}
+
+enum status
+lease_grant_for(struct lease_account *account, uint64_t now_ns,
+                uint64_t duration_ns, uint64_t bytes, uint64_t *until_ns)
+{
+    enum status status;
+
+    pthread_mutex_lock(&account->lock);
+    status = grant(account, now_ns, duration_ns, bytes, until_ns);
+    pthread_mutex_unlock(&account->lock);
+    return status;
+}
+
+uint64_t
+lease_length(struct lease_account *account, uint64_t duration_ns)
+{
+    uint64_t length_ns = duration_ns;
+
+    pthread_mutex_lock(&account->lock);
+    if (account->duration_ns == 0)
+        length_ns = 0;
+    else if (duration_ns > account->most_ns)
+        length_ns = account->most_ns;
+    pthread_mutex_unlock(&account->lock);
+    return length_ns;
 }
 
 void
@@ -137,12 +191,15 @@ lease_bytes(struct lease_account *account, uint64_t now_ns)
 }
 
 void
-lease_set_duration(struct lease_account *account, uint64_t duration_ns)
+lease_set_duration(struct lease_account *account, uint64_t duration_ns,
+                   uint64_t most_ns)
 {
+    uint64_t slot_ns;
+
     pthread_mutex_lock(&account->lock);
-    if (duration_ns != account->duration_ns) {
-        account->duration_ns = duration_ns;
-        account->slot_ns = slot_length(duration_ns);
+    slot_ns = account->slot_ns;
+    cut(account, duration_ns, most_ns);
+    if (slot_ns != account->slot_ns) {
         /* Old slots mean other times now: forget them, which errs on the side
          * of granting more once. */
         for (unsigned i = 0; i < SLOTS; i++)

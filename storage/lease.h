@@ -21,14 +21,23 @@ enum status lease_open(uint64_t duration_ns, uint64_t cap,
 void lease_close(struct lease_account **);
 
 /* Leases `bytes` whose lease so far ended (or ends) at *until_ns, and sets it
- * anew; BUSY, and *until_ns as it was, when that would pass the cap. */
+ * anew, never to an earlier time; BUSY, and *until_ns as it was, when that would
+ * pass the cap. */
 enum status lease_grant(struct lease_account *, uint64_t now_ns, uint64_t bytes,
                         uint64_t *until_ns) MUST_USE;
+/* The same for a time of its own, if that is no longer than the longest. */
+enum status lease_grant_for(struct lease_account *, uint64_t now_ns,
+                            uint64_t duration_ns, uint64_t bytes,
+                            uint64_t *until_ns) MUST_USE;
+/* How long that one would be: 0 where there are none. */
+uint64_t lease_length(struct lease_account *, uint64_t duration_ns);
 /* The entry is gone: its lease counts no longer.  until_ns 0 is fine. */
 void lease_end(struct lease_account *, uint64_t now_ns, uint64_t bytes,
                uint64_t until_ns);
 uint64_t lease_bytes(struct lease_account *, uint64_t now_ns);
-/* A new duration for leases to come (SIGHUP). */
-void lease_set_duration(struct lease_account *, uint64_t duration_ns);
+/* A new duration for leases to come, and the longest that lease_grant_for()
+ * gives: most_ns, or the duration if that is longer (SIGHUP). */
+void lease_set_duration(struct lease_account *, uint64_t duration_ns,
+                        uint64_t most_ns);
 
 #endif

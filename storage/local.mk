@@ -2,7 +2,7 @@
 # The places: store, index, policy, pool, chunks, tiers.
 
 noinst_LIBRARIES += libstorage.a
-libstorage_a_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CFLAGS)
+libstorage_a_CPPFLAGS = $(AM_CPPFLAGS) $(URING_CFLAGS) $(ROCKSDB_CFLAGS)
 libstorage_a_SOURCES = \
 	storage/chunk.c \
 	storage/chunk_cursor.c \
@@ -36,7 +36,9 @@ libstorage_a_SOURCES = \
 	storage/nvme_write.c \
 	storage/policy.c \
 	storage/policy_adaptive.c \
+	storage/policy_curve.c \
 	storage/policy_ghost.c \
+	storage/policy_lower.c \
 	storage/policy_lru.c \
 	storage/policy_run.c \
 	storage/policy_s3fifo.c \
@@ -46,10 +48,13 @@ libstorage_a_SOURCES = \
 	storage/port_threads.c \
 	storage/store_port.c \
 	storage/store.c \
+	storage/store_curve.c \
+	storage/store_event.c \
 	storage/store_evict.c \
 	storage/store_flight.c \
 	storage/store_flush.c \
 	storage/store_get.c \
+	storage/store_look.c \
 	storage/store_meta.c \
 	storage/store_place.c \
 	storage/store_put.c \
@@ -58,7 +63,26 @@ libstorage_a_SOURCES = \
 	storage/tier.c \
 	storage/tier_counters.c \
 	storage/tier_dram.c \
-	storage/tier_nvme.c \
-	storage/tier_spill_none.c
+	storage/tier_nvme.c
+if HAVE_SPILL
+libstorage_a_SOURCES += \
+	storage/rocks.c \
+	storage/rocks_data.c \
+	storage/spill_base.c \
+	storage/spill_files.c \
+	storage/spill_group.c \
+	storage/spill_head.c \
+	storage/spill_health.c \
+	storage/spill_note.c \
+	storage/spill_read.c \
+	storage/spill_recovery.c \
+	storage/spill_space.c \
+	storage/spill_victim.c \
+	storage/spill_write.c \
+	storage/spill_writer.c \
+	storage/tier_rocks.c
+else
+libstorage_a_SOURCES += storage/tier_spill_none.c
+endif
 
-storage_libs = libstorage.a $(URING_LIBS)
+storage_libs = libstorage.a $(URING_LIBS) $(ROCKSDB_LIBS)

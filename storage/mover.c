@@ -100,14 +100,45 @@ has_room(struct mover *mover, uint32_t bytes)
     return false;
 }
 
+struct policy_lower_facts
+mover_facts(const struct mover *mover, const struct entry *entry)
+{
+    return (struct policy_lower_facts){
+        .tiers = entry->tiers,
+        .uses = entry->node.uses,
+        .run = entry->node.run,
+        .leaves_written =
+            atomic_load_explicit(&mover->store->write, memory_order_relaxed) ==
+            STORE_WRITE_EVICTED,
+        .size = entry->body_size};
+}
+
+static bool
+is_wanted(const struct mover *mover, const struct entry *entry,
+          enum policy_lower_reason reason)
+{
+    enum store_write write =
+        atomic_load_explicit(&mover->store->write, memory_order_relaxed);
+    struct policy_lower_facts facts = mover_facts(mover, entry);
+
+    facts.held_back = atomic_load_explicit(&mover->lanes[mover->top].held_back,
+                                           memory_order_relaxed);
+    /* With nvme.write=all, one that was skipped has another chance. */
+    return write <= (reason == POLICY_LOWER_PUT ? STORE_WRITE_ALL
+                                                : STORE_WRITE_REUSED) &&
+           entry_is_in(entry, TIER_DRAM) && !entry_is_in(entry, mover->top) &&
+           !entry->is_moving &&
+           policy_lower_may_enter(&entry->lower, reason, &facts);
+}
+
 void
-mover_put(struct mover *mover, struct entry *entry)
+mover_put(struct mover *mover, struct entry *entry,
+          enum policy_lower_reason reason)
 {
     uint64_t before = mover_queue_bytes(mover);
     struct mover_job *job;
 
-    if (!entry_is_in(entry, TIER_DRAM) || entry_is_in(entry, mover->top) ||
-        entry->is_moving || !has_room(mover, entry->body_size))
+    if (!is_wanted(mover, entry, reason) || !has_room(mover, entry->body_size))
         return;
     job = mover_job_new(mover, entry, MOVER_COPY, mover->top);
     if (job == NULL)
@@ -250,9 +281,12 @@ static void
 count_skipped(struct mover *mover)
 {
     const struct tier_counters *row = &tier_counters[mover->top];
+    uint64_t skipped = atomic_exchange(&mover->skipped, 0);
+    _Atomic uint32_t *held_back = &mover_top(mover)->held_back;
 
-    count(mover->counters, row->writes_skipped,
-          atomic_exchange(&mover->skipped, 0));
+    atomic_store(held_back,
+                 policy_lower_hold_back(atomic_load(held_back), skipped != 0));
+    count(mover->counters, row->writes_skipped, skipped);
     count(mover->counters, row->write_bytes_skipped,
           atomic_exchange(&mover->skipped_bytes, 0));
 }

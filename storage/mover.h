@@ -32,9 +32,9 @@ struct store_port *mover_store_port(const struct mover *);
 /* Any thread: bytes that wait or are being written. */
 uint64_t mover_queue_bytes(const struct mover *);
 
-/* Any thread, with the entry's part locked: its body is to be written, unless
- * it is already. */
-void mover_put(struct mover *, struct entry *);
+/* Any thread, with the entry's part locked: its body is to be written, if
+ * nvme.write and the policy say so, unless it is already. */
+void mover_put(struct mover *, struct entry *, enum policy_lower_reason);
 /* Any thread, with nothing locked, after that: wakes the mover if it sleeps and
  * a megabyte waits for it, or if nvme.write=evicted and DRAM is nearly full.
  * Else it looks by itself soon.  NULL: there is none. */

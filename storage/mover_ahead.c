@@ -8,8 +8,37 @@
 
 /* Free DRAM that is kept, at most. */
 #define AHEAD_MOST (64u << 20)
+/* When one that is being written, or sent, is looked at again. */
+#define LEAVING_NS NS_PER_SECOND
+#define IN_USE_NS  (20 * NS_PER_MS)
 /* Entries looked at in one turn. */
 #define AHEAD_STEP 256u
+
+/* It goes without being written: it is below already, it is not worth it, or no
+ * unit is made for one so large. */
+static void
+let_go(struct mover *mover, struct part *part, struct entry *entry,
+       uint64_t now_ns)
+{
+    count(mover->counters, COUNTER_evictions, 1);
+    count(mover->counters, COUNTER_evicted_bytes, entry->body_size);
+    if (entry->tiers != 1u << TIER_DRAM)
+        store_unplace(mover->store, part, entry, TIER_DRAM);
+    else
+        store_remove(mover->port, part, entry, now_ns);
+}
+
+static bool
+is_to_be_written(struct mover *mover, const struct entry *entry)
+{
+    const struct mover_lane *top = mover_top(mover);
+    struct policy_lower_facts facts = mover_facts(mover, entry);
+
+    facts.held_back = atomic_load(&top->held_back);
+    return !entry_is_in(entry, top->kind) &&
+           entry->body_size <= lower_value_max(top->tier) &&
+           policy_lower_may_enter(&entry->lower, POLICY_LOWER_LEAVE, &facts);
+}
 
 /* The oldest of DRAM: away if a lower tier has it, else on its way there.
  * False: nothing more may go now. */
@@ -19,7 +48,6 @@ evict_one(struct mover *mover, uint64_t now_ns)
     struct entry *entry;
     struct part *part =
         index_lock_oldest(mover->store->index, INDEX_WARM, now_ns, &entry);
-    uint64_t value_max = lower_value_max(mover_top(mover)->tier);
     struct mover_job *job = NULL;
     bool is_free;
 
@@ -27,20 +55,15 @@ evict_one(struct mover *mover, uint64_t now_ns)
         return false;
     is_free =
         store_chunk(entry) != NULL && !chunk_is_shared(store_chunk(entry));
-    if (is_free && entry->tiers != 1u << TIER_DRAM) {
-        count(mover->counters, COUNTER_evictions, 1);
-        count(mover->counters, COUNTER_evicted_bytes, entry->body_size);
-        store_unplace(mover->store, part, entry, TIER_DRAM);
-    } else if (is_free && entry->body_size > value_max) {
-        /* No unit is made for it. */
-        count(mover->counters, COUNTER_evictions, 1);
-        count(mover->counters, COUNTER_evicted_bytes, entry->body_size);
-        store_remove(mover->port, part, entry, now_ns);
+    if (!is_free) {
+        part_defer(part, entry, now_ns + IN_USE_NS);
     } else {
-        part_touch(part, entry);
-        if (is_free) {
-            entry->was_hit = false;
+        part_evict(part, entry);
+        if (is_to_be_written(mover, entry)) {
+            part_defer(part, entry, now_ns + LEAVING_NS);
             job = mover_job_new(mover, entry, MOVER_LEAVE, mover->top);
+        } else {
+            let_go(mover, part, entry, now_ns);
         }
     }
     index_unlock(part);

@@ -72,13 +72,15 @@ arrive(struct mover_job *job, struct part *part, struct entry *entry)
         tier_drop(store->tiers[job->to], &entry->places[job->to],
                   entry->body_size);
     entry->places[job->to] = job->transfer.place;
-    entry->tiers |= (uint8_t)(1u << job->to);
-    if (job->errand == MOVER_LEAVE && !entry->was_hit) {
+    store_set_tiers(store, entry, entry->tiers | 1u << job->to);
+    policy_lower_enter(&entry->lower, (enum policy_lower_tier)job->to);
+    /* Whoever asked for it meanwhile has put it in order again. */
+    if (job->errand == MOVER_LEAVE && entry->standing == INDEX_PARKED &&
+        entry->rank == INDEX_WARM) {
         store_unplace(store, part, entry, TIER_DRAM);
         count(job->mover->counters, COUNTER_evictions, 1);
         count(job->mover->counters, COUNTER_evicted_bytes, entry->body_size);
     }
-    entry->was_hit = false;
 }
 
 static void

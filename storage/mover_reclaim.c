@@ -76,7 +76,7 @@ start_job(struct mover *mover, struct mover_lane *lane, struct mover_job *job)
     reclaim->under_way++;
     if (job->errand == MOVER_KEEP) {
         reclaim->keeping_bytes += transfer->size;
-        reclaim->kept_bytes += transfer->size;
+        policy_lower_room_keep(&lane->room, transfer->size);
     } else {
         reclaim->sinking_bytes += transfer->size;
     }
@@ -98,23 +98,25 @@ sinking_most(const struct mover *mover)
     return share < SINKING_BYTES_MOST ? share : SINKING_BYTES_MOST;
 }
 
-/* May one more value go to the tier below?  If it can not just now it waits, but
+/* It is to go to the tier below.  May one more?  If it can not just now it waits, but
  * not where the space it is in is needed. */
 static enum verdict
 judge_sink(struct mover *mover, const struct mover_lane *lane,
            const struct entry *entry)
 {
-    const struct mover_lane *next = mover_next_lane(mover, lane);
-
-    if (next == NULL || entry_is_in(entry, next->kind) ||
-        !lower_may_write(next->tier))
-        return FORGET;
-    if (mover_has_credit(mover, next) &&
+    struct mover_lane *next = mover_next_lane(mover, lane);
+    bool has_room =
+        mover_has_credit(mover, next) &&
         (lane->reclaim.sinking_bytes == 0 ||
-         lane->reclaim.sinking_bytes + entry->body_size <= sinking_most(mover)))
-        return SINK;
-    if (!lower_is_tight(lane->tier))
+         lane->reclaim.sinking_bytes + entry->body_size <= sinking_most(mover));
+    uint32_t held_back = atomic_load(&next->held_back);
+
+    if (!has_room && !lower_is_tight(lane->tier))
         return LATER;
+    atomic_store(&next->held_back,
+                 policy_lower_hold_back(held_back, !has_room));
+    if (has_room)
+        return SINK;
     count(mover->counters, tier_counters[next->kind].writes_skipped, 1);
     count(mover->counters, tier_counters[next->kind].write_bytes_skipped,
           entry->body_size);
@@ -125,13 +127,23 @@ static enum verdict
 judge(struct mover *mover, const struct mover_lane *lane,
       const struct entry *entry, uint64_t now_ns)
 {
-    const struct mover_reclaim *reclaim = &lane->reclaim;
-    uint64_t kept_bytes = reclaim->kept_bytes + entry->body_size;
+    const struct mover_lane *next = mover_next_lane(mover, lane);
+    struct policy_lower_facts facts = mover_facts(mover, entry);
 
-    if (entry->leased_until_ns > now_ns ||
-        (entry->was_hit && kept_bytes <= reclaim->kept_most))
+    facts.is_leased = entry->leased_until_ns > now_ns;
+    facts.has_below = next != NULL && lower_may_write(next->tier);
+    facts.held_back = next == NULL ? 0 : atomic_load(&next->held_back);
+    facts.room = lane->room.bytes;
+    switch (policy_lower_end(&entry->lower, (enum policy_lower_tier)lane->kind,
+                             &facts)) {
+    case POLICY_LOWER_KEEP:
         return KEEP;
-    return judge_sink(mover, lane, entry);
+    case POLICY_LOWER_SINK:
+        return judge_sink(mover, lane, entry);
+    case POLICY_LOWER_FORGET:
+        break;
+    }
+    return FORGET;
 }
 
 /* The item of the reclaim; false: later. */
@@ -165,6 +177,9 @@ forget(struct mover *mover, const struct mover_lane *lane, struct part *part,
 {
     entry->noted &= (uint8_t) ~(1u << lane->kind);
     count(mover->counters, tier_counters[lane->kind].reclaimed, 1);
+    if (mover_next_lane(mover, lane) == NULL)
+        atomic_store_explicit(&mover->store->is_full, true,
+                              memory_order_relaxed);
     store_forget_place(mover->port, part, entry, lane->kind);
 }
 
@@ -220,8 +235,8 @@ start(struct mover *mover, struct mover_lane *lane)
     }
     reclaim->is_through = lower_victim_is_blind(reclaim->victim);
     reclaim->has_item = false;
-    reclaim->kept_bytes = 0;
-    reclaim->kept_most = lower_victim_bytes(reclaim->victim) / 100 * percent;
+    policy_lower_room_start(&lane->room, lower_victim_bytes(reclaim->victim),
+                            percent);
 }
 
 static void

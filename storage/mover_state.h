@@ -44,10 +44,9 @@ struct mover_queue {
 /* One unit (segment, group) on its way to be given back. */
 struct mover_reclaim {
     struct lower_victim *victim; /* NULL: none */
-    uint64_t kept_bytes, kept_most;
-    bool is_through;    /* each of its values was considered */
-    bool has_item;      /* `item` is still to be considered */
-    unsigned under_way; /* jobs that keep or sink values of it */
+    bool is_through;             /* each of its values was considered */
+    bool has_item;               /* `item` is still to be considered */
+    unsigned under_way;          /* jobs that keep or sink values of it */
     uint64_t keeping_bytes, sinking_bytes; /* of those */
     struct tier_found item;
 };
@@ -61,6 +60,9 @@ struct mover_lane {
     double credit; /* bytes that its write_max allows now */
     uint64_t credit_ns;
     struct mover_reclaim reclaim;
+    struct policy_lower_room room;
+    _Atomic uint32_t held_back; /* of what is to go to it, in thousandths; any
+                                   thread reads it */
 };
 
 struct mover {
@@ -84,6 +86,9 @@ struct mover_lane *mover_top(struct mover *);
 /* The lane of the tier below, or NULL. */
 struct mover_lane *mover_next_lane(struct mover *, const struct mover_lane *);
 
+/* With the part locked, any thread: what the policy asks first of a value. */
+struct policy_lower_facts mover_facts(const struct mover *,
+                                      const struct entry *);
 /* With the part locked, any thread: a job for the body of an entry, which holds
  * its chunk (NULL: to be read first).  NULL without memory. */
 struct mover_job *mover_job_new(struct mover *, struct entry *,

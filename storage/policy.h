@@ -26,6 +26,9 @@
 #include <stdint.h>
 
 #define POLICY_QUEUES 6u
+/* The queue of the ends of runs that were used once, where a policy tells them
+ * apart. */
+#define POLICY_TAILS (POLICY_QUEUES - 1)
 
 struct policy_node {
     struct policy_node *older, *newer;
@@ -33,6 +36,7 @@ struct policy_node {
     uint8_t queue; /* it is in */
     uint8_t uses;  /* as the policy counts them; kept while it is out */
     bool is_first; /* the caller's: it was position 0 of its last run */
+    uint32_t run;  /* the caller's: low bits of that run's tick */
 };
 
 struct policy_list {
@@ -50,7 +54,9 @@ struct policy_access {
     uint64_t hash;     /* of the key */
     uint64_t tick;     /* of this access, from 1 on */
     uint64_t run_tick; /* of the first access of its run */
+    uint64_t previous; /* hash of the one before it in its run; 0: none */
     uint32_t position; /* in its run, from 0 */
+    bool is_quiet;     /* insert: it is not used, only moved here */
 };
 
 /* What all parts share: the caller's memory, the policy's content. */
@@ -99,6 +105,13 @@ void policy_order_start(struct policy_order *);
  * and whose it is. */
 uint64_t policy_order_least(const struct policy *, const struct policy_shared *,
                             const struct policy_order *, unsigned *queue_out);
+
+/* Is it in that queue?  Asked before it is taken out of it. */
+static inline bool
+policy_is_tail(const struct policy_node *node)
+{
+    return node->queue == POLICY_TAILS;
+}
 
 /* For policies, and for who keeps lists of nodes beside them. */
 void policy_list_start(struct policy_list *);

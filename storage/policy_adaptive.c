@@ -13,15 +13,14 @@
  *     hardly used again: part-full chunks are not, with most engines.
  *   - A sample of the keys (ghost.h) runs through caches with each bonus.
  */
-#include "storage/policy_adaptive.h"
-
 #include "storage/ghost.h"
+#include "storage/policy.h"
 #include "storage/policy_ghost.h"
 
 #include <stdatomic.h>
 
 #define CLASSES      GHOST_CLASSES
-#define TAILS        CLASSES /* the queue behind those of the classes */
+#define TAILS        POLICY_TAILS
 #define BONUSES      7u
 #define FIRST_CHOICE 2u
 /* Evictions for which uses are remembered, in sizes of the cache. */
@@ -32,6 +31,8 @@
  * rest is worth: else a run's chunks would go to make room for its own end. */
 #define RECENT    50u
 #define PROTECTED (1ull << 63)
+/* A longer run, as a part of the cache's size, counts as several. */
+#define RUN_SHARE 16u
 #define POSITIONS 16u /* bits */
 /* What was long ago weighs less: so much at each choice. */
 #define FADING 16u
@@ -40,12 +41,9 @@
 
 static const uint32_t bonuses[BONUSES] = {0,    100,   300,  1000,
                                           3000, 10000, 30000};
-static const unsigned percents[POLICY_ADAPTIVE_SIZES] = {50, 100, 200, 400};
-/* Each size has a sample of its own, since what a large cache remembers is more
- * than what a small one does. */
-#define SIZES   POLICY_ADAPTIVE_SIZES
-#define PRESENT 1u /* the number of 100 % */
 #define SAMPLES 8192u
+
+_Static_assert(TAILS >= CLASSES, "tails have a queue of their own");
 
 struct policy_shared {
     _Atomic uint64_t entries;  /* in all orders */
@@ -59,8 +57,8 @@ struct policy_shared {
     uint64_t samples, due;
     uint64_t seen[BONUSES];   /* misses at the last choice */
     uint64_t scores[BONUSES]; /* misses of late */
-    /* Bytes from here to the samples, and to the table of evicted keys. */
-    size_t ghosts[SIZES], history;
+    /* Bytes from here to the sample, and to the table of evicted keys. */
+    size_t ghost, history;
 };
 
 static size_t
@@ -70,9 +68,9 @@ aligned(size_t size)
 }
 
 static struct ghost *
-ghost_of(const struct policy_shared *shared, unsigned number)
+sample_of(const struct policy_shared *shared)
 {
-    return (struct ghost *)((uintptr_t)shared + shared->ghosts[number]);
+    return (struct ghost *)((uintptr_t)shared + shared->ghost);
 }
 
 static struct policy_ghost *
@@ -81,50 +79,31 @@ evicted(const struct policy_shared *shared)
     return (struct policy_ghost *)((uintptr_t)shared + shared->history);
 }
 
-/* Where the parts of the shared state begin; the last of them is its end. */
-static void
-lay_out(uint64_t entries, size_t at[SIZES + 2])
+static size_t
+history_at(void)
 {
-    at[0] = aligned(sizeof(struct policy_shared));
-    for (unsigned i = 0; i < SIZES; i++)
-        at[i + 1] = at[i] + aligned(ghost_size(SAMPLES));
-    at[SIZES + 1] = at[SIZES] + aligned(policy_ghost_size(entries * MEMORY));
+    return aligned(sizeof(struct policy_shared)) + aligned(ghost_size(SAMPLES));
 }
 
 static size_t
 shared_size(uint64_t entries)
 {
-    size_t at[SIZES + 2];
-
-    lay_out(entries, at);
-    return at[SIZES + 1];
+    return history_at() + aligned(policy_ghost_size(entries * MEMORY));
 }
 
 static void
 open_shared(struct policy_shared *shared, uint64_t entries)
 {
     struct ghost_plan plans[BONUSES];
-    size_t at[SIZES + 2];
 
-    lay_out(entries, at);
-    for (unsigned s = 0; s < SIZES; s++) {
-        shared->ghosts[s] = at[s];
-        for (unsigned i = 0; i < BONUSES; i++)
-            plans[i] = (struct ghost_plan){.percent = percents[s],
-                                           .bonus = bonuses[i]};
-        ghost_start(ghost_of(shared, s), SAMPLES, plans, BONUSES);
-    }
-    shared->history = at[SIZES];
+    for (unsigned i = 0; i < BONUSES; i++)
+        plans[i] = (struct ghost_plan){.percent = 100, .bonus = bonuses[i]};
+    shared->ghost = aligned(sizeof(struct policy_shared));
+    ghost_start(sample_of(shared), SAMPLES, plans, BONUSES);
+    shared->history = history_at();
     shared->choice = FIRST_CHOICE;
     atomic_init(&shared->bonus, bonuses[FIRST_CHOICE]);
     policy_ghost_start(evicted(shared), entries * MEMORY);
-}
-
-/* The imagined cache of the present size with a bonus. */
-static const struct ghost_cache *
-present(const struct policy_shared *shared, unsigned bonus)
-{
-    return &ghost_of(shared, PRESENT)->caches[bonus];
 }
 
 static bool
@@ -146,7 +125,7 @@ choose(struct policy_shared *shared)
     unsigned best = shared->choice;
 
     for (unsigned i = 0; i < BONUSES; i++) {
-        uint64_t misses = present(shared, i)->misses;
+        uint64_t misses = sample_of(shared)->caches[i].misses;
 
         shared->scores[i] -= shared->scores[i] / FADING;
         shared->scores[i] += misses - shared->seen[i];
@@ -160,8 +139,7 @@ choose(struct policy_shared *shared)
         shared->choice = best;
     atomic_store_explicit(&shared->bonus, bonuses[shared->choice],
                           memory_order_relaxed);
-    atomic_store_explicit(&shared->ends_runs,
-                          ghost_may_end(ghost_of(shared, PRESENT)),
+    atomic_store_explicit(&shared->ends_runs, ghost_may_end(sample_of(shared)),
                           memory_order_relaxed);
 }
 
@@ -172,45 +150,51 @@ keep_size(struct policy_shared *shared)
 {
     uint64_t now =
         atomic_load_explicit(&shared->capacity, memory_order_relaxed);
-    uint64_t before = ghost_of(shared, PRESENT)->entries;
+    uint64_t before = sample_of(shared)->entries;
     uint64_t difference = now > before ? now - before : before - now;
 
-    if (now == 0 || difference <= before / 32)
-        return;
-    for (unsigned i = 0; i < SIZES; i++)
-        ghost_resize(ghost_of(shared, i), now);
+    if (now != 0 && difference > before / 32)
+        ghost_resize(sample_of(shared), now);
 }
 
 /* A choice for each half of the cache's size, in samples. */
 static void
 count_sample(struct policy_shared *shared)
 {
-    const struct ghost *sample = ghost_of(shared, PRESENT);
+    const struct ghost *sample = sample_of(shared);
 
     if (sample->entries == 0 || ++shared->samples < shared->due)
         return;
     choose(shared);
-    shared->due = shared->samples + present(shared, 0)->most / 2 + 64;
+    shared->due = shared->samples + sample->caches[0].most / 2 + 64;
 }
 
 static void
 watch(struct policy_shared *shared, const struct policy_access *access)
 {
-    bool is_sampled[SIZES], is_any = false;
+    struct ghost *sample = sample_of(shared);
 
-    for (unsigned i = 0; i < SIZES; i++) {
-        is_sampled[i] = ghost_is_sampled(ghost_of(shared, i), access->hash);
-        is_any = is_any || is_sampled[i];
-    }
-    if (!is_any || !take(shared))
+    if (!ghost_is_sampled(sample, access->hash) || !take(shared))
         return;
     keep_size(shared);
-    for (unsigned i = 0; i < SIZES; i++)
-        if (is_sampled[i])
-            ghost_access(ghost_of(shared, i), access->hash, access->tick);
-    if (is_sampled[PRESENT])
-        count_sample(shared);
+    ghost_access(sample, access->hash, access->tick);
+    count_sample(shared);
     give(shared);
+}
+
+/* A run without end (somebody only ever puts) is cut: else its newest chunks would
+ * go to keep its oldest. */
+static uint64_t
+run_tick(const struct policy_shared *shared, const struct policy_access *access)
+{
+    uint64_t size =
+        atomic_load_explicit(&shared->capacity, memory_order_relaxed);
+    uint64_t stretch;
+
+    if (size == 0)
+        size = atomic_load_explicit(&shared->entries, memory_order_relaxed);
+    stretch = size / RUN_SHARE + 1;
+    return access->tick - (access->tick - access->run_tick) % stretch;
 }
 
 static void
@@ -221,7 +205,7 @@ place(struct policy_shared *shared, struct policy_order *order,
 
     if (position > most)
         position = most;
-    node->tick = access->run_tick << POSITIONS | (most - position);
+    node->tick = run_tick(shared, access) << POSITIONS | (most - position);
     node->queue = (uint8_t)((node->uses < CLASSES ? node->uses : CLASSES) - 1);
     policy_list_place(&order->queues[node->queue], node, PASSED_MOST);
     atomic_store_explicit(&shared->tick, access->tick, memory_order_relaxed);
@@ -237,11 +221,13 @@ insert(struct policy_shared *shared, struct policy_order *order,
     if (node->uses == 0)
         node->uses = (uint8_t)policy_ghost_take(evicted(shared), access->hash,
                                                 capacity * MEMORY);
-    if (node->uses < POLICY_GHOST_USES)
+    if (node->uses < POLICY_GHOST_USES &&
+        (!access->is_quiet || node->uses == 0))
         node->uses++;
     place(shared, order, node, access);
     atomic_fetch_add_explicit(&shared->entries, 1, memory_order_relaxed);
-    watch(shared, access);
+    if (!access->is_quiet)
+        watch(shared, access);
 }
 
 static void
@@ -280,7 +266,7 @@ static void
 demote(struct policy_shared *shared, struct policy_order *order,
        struct policy_node *node, uint64_t hash)
 {
-    struct ghost *sample = ghost_of(shared, PRESENT);
+    struct ghost *sample = sample_of(shared);
 
     if (ghost_is_sampled(sample, hash) && take(shared)) {
         ghost_end(sample, hash);
@@ -320,32 +306,9 @@ number(const struct policy_shared *shared, unsigned queue, uint64_t tick)
     return tick + (ghost_bonus(queue, bonus, size) << POSITIONS);
 }
 
-bool
-policy_adaptive_curve(struct policy_shared *shared, uint64_t accesses,
-                      struct policy_adaptive_curve *out)
-{
-    if (!take(shared))
-        return false;
-    for (unsigned s = 0; s < SIZES; s++) {
-        double best = 0;
-
-        for (unsigned i = 0; i < BONUSES; i++) {
-            double ratio = ghost_hit_ratio(ghost_of(shared, s), i, accesses);
-
-            if (ratio > best)
-                best = ratio;
-        }
-        out->percent[s] = percents[s];
-        out->hit_ratio[s] = best;
-    }
-    out->bonus = (double)bonuses[shared->choice] / GHOST_BONUS_ONE;
-    give(shared);
-    return true;
-}
-
 const struct policy policy_adaptive = {
     .name = "adaptive",
-    .queues = CLASSES + 1,
+    .queues = POLICY_QUEUES,
     .shared_size = shared_size,
     .open = open_shared,
     .insert = insert,

@@ -32,12 +32,15 @@ policy_run_step(struct policy_run *run, enum policy_step step, bool was_first,
         *run = (struct policy_run){.tick = access->tick};
     access->run_tick = run->tick;
     access->position = run->position;
+    access->previous = run->last;
     if (step == POLICY_PUT) {
         run->tail = access->hash;
         run->has_tail = run->position != 0;
     }
-    if (step != POLICY_MISS)
+    if (step != POLICY_MISS) {
         run->position++;
+        run->last = access->hash;
+    }
     run->step = (uint8_t)step;
     return has_tail;
 }

@@ -18,6 +18,7 @@ enum policy_step { POLICY_HIT, POLICY_MISS, POLICY_PUT };
 
 struct policy_run {
     uint64_t tick;     /* of its first access */
+    uint64_t last;     /* hash of its last access; 0: none yet */
     uint64_t tail;     /* hash of what was put last */
     uint32_t position; /* of the next access */
     uint8_t step;      /* enum policy_step of the last access */
@@ -25,8 +26,8 @@ struct policy_run {
 };
 
 /*
- * The next access; hash and tick are told, the run's tick and position are
- * filled in.  was_first: the chunk was position 0 of its last run.  True with
+ * The next access; hash and tick are told, the run's tick, position and what
+ * comes before are filled in.  was_first: the chunk was position 0 of its last run.  True with
  * the hash of the chunk that the run before put last, if that has ended now and
  * there is one: it is for policy->demote().
  */

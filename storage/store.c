@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What the policy remembers is made for chunks of at least so many bytes. */
+#define CHUNK_LEAST (64u << 10)
+
 /* Enough parts that workers seldom meet at one. */
 static unsigned
 part_count(unsigned workers)
@@ -73,11 +76,17 @@ static enum status
 open_parts(struct store *store, const struct store_limits *limits)
 {
     struct tier_env env = {.pool = NULL};
+    const struct index_plan plan = {
+        .memory = limits->index_memory,
+        .parts = part_count(limits->workers),
+        .policy = limits->policy != NULL ? limits->policy : &policy_adaptive,
+        .warm_most = limits->dram_size / CHUNK_LEAST,
+        .has_lower = limits->nvme.device.path != NULL ||
+                     limits->spill.device.path != NULL};
 
     if (pool_open(limits->dram_size, limits->prefault, &store->pool) !=
             STATUS_OK ||
-        index_open(limits->index_memory, part_count(limits->workers),
-                   &policy_lru, &store->index) != STATUS_OK ||
+        index_open(&plan, &store->index) != STATUS_OK ||
         tier_open(TIER_DRAM, &env, &store->tiers[TIER_DRAM]) != STATUS_OK ||
         open_leases(store, limits) != STATUS_OK)
         return STATUS_NO_SPACE;
@@ -94,6 +103,8 @@ store_open(const struct store_limits *limits, struct store **store_out)
         return STATUS_NO_SPACE;
     pthread_mutex_init(&store->flight_lock, NULL);
     store->inflight_size = limits->inflight;
+    store->on_event = limits->on_event;
+    store->event_arg = limits->event_arg;
     status = open_parts(store, limits);
     if (status == STATUS_OK) {
         store_set_limits(store, limits);
@@ -135,7 +146,8 @@ store_set_limits(struct store *store, const struct store_limits *limits)
     set_lower(&store->lower[TIER_SPILL], limits->spill.read_wait_ns,
               limits->spill.write_max, limits->spill.reinsert);
     for (unsigned tier = 0; tier < TIER_COUNT; tier++)
-        lease_set_duration(store->leases[tier], limits->lease_ns);
+        lease_set_duration(store->leases[tier], limits->lease_ns,
+                           limits->lease_most_ns);
 }
 
 static void
@@ -201,10 +213,12 @@ store_count_names(struct store *store, const struct entry *entry, int sign)
 }
 
 void
-store_link(struct store_port *port, struct part *part, struct entry *entry)
+store_link(struct store_port *port, struct part *part, struct entry *entry,
+           struct index_access *access)
 {
-    part_link(part, entry);
+    part_link(part, entry, access);
     store_count_names(port->store, entry, 1);
+    store_tell_stored(port->store, entry);
     if (entry->expires_ns != 0)
         atomic_store_explicit(&port->store->has_expiry, true,
                               memory_order_relaxed);
@@ -217,6 +231,7 @@ store_remove(struct store_port *port, struct part *part, struct entry *entry,
     struct store *store = port->store;
 
     part_unlink(part, entry);
+    store_tell_removed(store, entry);
     store_count_names(store, entry, -1);
     lease_end(store_lease_account(store, entry), now_ns, entry->body_size,
               entry->leased_until_ns);
@@ -227,12 +242,14 @@ store_remove(struct store_port *port, struct part *part, struct entry *entry,
             if (entry_is_in(entry, tier))
                 tier_drop(store->tiers[tier], &entry->places[tier],
                           entry->body_size);
+        store_set_tiers(store, entry, 0);
     }
     entry_free(store->index, entry);
 }
 
-enum status
-store_lease(struct store *store, struct entry *entry, uint64_t now_ns)
+/* On the account of the lowest tier that has it. */
+static struct lease_account *
+choose_account(struct store *store, struct entry *entry, uint64_t now_ns)
 {
     enum tier_kind tier = TIER_COUNT - 1;
 
@@ -243,8 +260,23 @@ store_lease(struct store *store, struct entry *entry, uint64_t now_ns)
         tier = entry->lease_tier;
     else
         entry->lease_tier = (uint8_t)tier;
-    return lease_grant(store->leases[tier], now_ns, entry->body_size,
-                       &entry->leased_until_ns);
+    return store->leases[tier];
+}
+
+enum status
+store_lease(struct store *store, struct entry *entry, uint64_t now_ns)
+{
+    return lease_grant(choose_account(store, entry, now_ns), now_ns,
+                       entry->body_size, &entry->leased_until_ns);
+}
+
+enum status
+store_lease_for(struct store *store, struct entry *entry, uint64_t now_ns,
+                uint64_t duration_ns)
+{
+    return lease_grant_for(choose_account(store, entry, now_ns), now_ns,
+                           duration_ns, entry->body_size,
+                           &entry->leased_until_ns);
 }
 
 void
@@ -253,6 +285,7 @@ store_move_lease(struct store_port *port, struct entry *entry,
 {
     if (old->leased_until_ns <= now_ns)
         return;
+    entry->is_promised = old->is_promised;
     if (entry->body_size == old->body_size) {
         entry->leased_until_ns = old->leased_until_ns;
         entry->lease_tier = old->lease_tier;

@@ -24,6 +24,9 @@
 
 #define STORE_SPACES 256u /* namespaces: 0 .. 255 */
 
+struct policy;
+struct policy_curve_count;
+struct policy_run;
 struct store;
 struct store_port;
 struct store_put;
@@ -51,15 +54,39 @@ struct store_spill_limits {
     unsigned reinsert;
 };
 
+/*
+ * What becomes of a key as a whole: its body is here, in whatever tier, and was
+ * not before; or it is in none any more.  A body that takes the place of another
+ * is no event, nor is one that goes from tier to tier.
+ */
+enum store_event_kind {
+    STORE_STORED,
+    STORE_REMOVED, /* evicted, expired, deleted, given up */
+    STORE_CLEARED  /* all keys of a namespace are about to be removed; each of
+                      them has an event of its own besides */
+};
+struct store_event {
+    enum store_event_kind kind;
+    struct key key; /* lent.  CLEARED: its space alone, or STORE_ALL_SPACES */
+};
+/* On any thread, under a lock of the index (but for CLEARED): it may only copy.
+ * Those of one key come in the order in which they are true. */
+typedef void store_event_fn(void *arg, const struct store_event *);
+
 struct store_limits {
+    const struct policy *policy;                           /* who leaves DRAM */
     uint64_t dram_size, index_memory, inflight, value_max; /* bytes */
     uint64_t put_wait_ns, lease_ns, ttl_ns;                /* ttl 0: none */
+    uint64_t lease_most_ns; /* the longest lease that is asked for */
     unsigned workers;
     bool prefault;
     struct store_nvme_limits nvme;
     struct store_spill_limits spill;
     struct counters *mover_counters; /* lent, the mover's thread's own; NULL
                                         without lower tiers */
+    store_event_fn *on_event; /* also while a tier is recovered; NULL: nobody
+                                 wants to know */
+    void *event_arg;
 };
 
 /* Main thread.  Brings back what a lower tier has kept, and starts the mover.
@@ -69,8 +96,8 @@ enum status store_open(const struct store_limits *,
                        struct store **store_out) MUST_USE;
 void store_close(struct store **); /* after the last port */
 /* Takes over what may change while serving: value_max, put_wait_ns, lease_ns,
- * ttl_ns, and of nvme and spill: write, write_max, read_wait_ns, reinsert.  Any
- * thread. */
+ * lease_most_ns, ttl_ns, and of nvme and spill: write, write_max, read_wait_ns,
+ * reinsert.  Any thread. */
 void store_set_limits(struct store *, const struct store_limits *);
 
 /* A worker's side.  Knows no event loop: when fd is readable, or deadline has
@@ -114,6 +141,7 @@ struct store_put {
     uint64_t deadline_ns;
     enum status status;
     bool is_waiting;
+    bool is_new; /* out, where it was stored: these bytes were not there */
     void (*done)(struct store_put *); /* set before start */
     struct store_put *next;
 };
@@ -140,6 +168,7 @@ enum store_condition { STORE_ALWAYS, STORE_IF_ABSENT, STORE_IF_PRESENT };
 
 struct store_terms {
     const struct chunk_meta *meta; /* NULL: none */
+    struct policy_run *run;        /* the connection's, lent; NULL: of none */
     uint8_t form;
     bool is_half; /* the body half of an object whose metadata comes apart: a
                      metadata half that waits for it is kept, another is
@@ -167,19 +196,26 @@ struct store_get {
     struct chunk *chunk; /* out: one reference; NULL for an entry that is
                             metadata only */
     enum tier_kind tier; /* out: where it was */
+    bool is_promised; /* out: an EXISTS has said that it is there, and its lease
+                         runs still */
     struct chunk_meta meta;
     uint8_t form;
     enum status status;
     void (*done)(struct store_get *); /* set before start */
+    struct policy_run *run;           /* likewise: the connection's, lent during
+                                         start; NULL: of none */
     struct waiter *waiter;            /* the store's own while PENDING */
 };
 
 /* OK, with what the entry has, if the part that was named is there; MISS.
- * Touches recency.  PENDING: the bytes are being read; done() comes, with OK or
+ * Counts as a use, but for metadata that has a body: that will be asked for.  PENDING: the bytes are being read; done() comes, with OK or
  * MISS, within nvme.read_wait.  The name is not needed any more then.  Metadata
  * is had at once; `chunk` may be NULL with it. */
 enum progress store_get_start(struct store_port *, struct store_get *,
                               const struct store_name *) MUST_USE;
+/* What was asked for next in a run, by GET or EXISTS, is not there under any of
+ * its names. */
+void store_missed(struct store_port *, struct policy_run *);
 /* Nobody wants a PENDING one any more: its done() will not be called. */
 void store_get_cancel(struct store_port *, struct store_get *);
 
@@ -187,6 +223,13 @@ void store_get_cancel(struct store_port *, struct store_get *);
  * MISS if not there; BUSY if there, but no lease could be granted. */
 enum status store_exists(struct store_port *,
                          const struct store_name *) MUST_USE;
+/* The same; on OK also what a GET would find now. */
+struct store_promise {
+    enum tier_kind tier;
+    uint32_t body_size;
+};
+enum status store_promise(struct store_port *, const struct store_name *,
+                          struct store_promise *out) MUST_USE;
 
 struct store_view {
     uint64_t expires_ns; /* 0: never */
@@ -231,10 +274,15 @@ bool store_flush_some(struct store_port *, unsigned space, uint64_t *cursor);
 struct store_seen {
     struct key key;
     uint8_t form;
+    uint8_t tiers; /* bit t: its body is in tier t */
     bool has_body, has_meta;
+    uint32_t body_size;
 };
 typedef void store_seen_fn(void *arg, const struct store_seen *);
 void store_walk(struct store_port *, uint64_t *cursor, unsigned least,
+                store_seen_fn *seen, void *arg);
+/* The same by a thread without a port. */
+void store_list(struct store *, uint64_t *cursor, unsigned least,
                 store_seen_fn *seen, void *arg);
 
 /* Frees expired entries in the next share of the index; call now and then. */
@@ -253,6 +301,12 @@ struct store_usage {
     struct spill_usage spill;
 };
 void store_usage(struct store *, struct store_usage *out); /* any thread */
+/* What the cache would hit with other sizes of its tiers (policy_curve.h); hits
+ * and accesses (hits and PUTs) so far, as they were counted.  Any thread; false:
+ * ask again. */
+bool store_curve(struct store *, uint64_t accesses, uint64_t hits,
+                 struct policy_curve_count *out);
+const char *store_policy_name(const struct store *);
 /* Names in a namespace: an object counts for each of its halves that were
  * written by themselves.  A recent value. */
 uint64_t store_names(struct store *, unsigned space);

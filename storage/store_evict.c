@@ -11,6 +11,8 @@
 /* How many entries that are being sent or written may be passed over in one
  * search. */
 #define PASSED_MAX 2048u
+/* And when they are looked at again. */
+#define IN_USE_NS (20 * NS_PER_MS)
 /* How many buckets one sweep looks at, however large the index is. */
 #define SWEEP_MOST (1u << 15)
 
@@ -27,10 +29,26 @@ static void
 let_go(struct store_port *port, struct part *part, struct entry *entry,
        uint64_t now_ns)
 {
-    if (entry_is_in(entry, TIER_DRAM) && entry->tiers != 1u << TIER_DRAM)
+    part_evict(part, entry);
+    if (entry_is_in(entry, TIER_DRAM) && entry->tiers != 1u << TIER_DRAM) {
         store_unplace(port->store, part, entry, TIER_DRAM);
-    else
+    } else {
+        atomic_store_explicit(&port->store->is_full, true,
+                              memory_order_relaxed);
         store_remove(port, part, entry, now_ns);
+    }
+}
+
+/* Where there is nothing else, what was in use a moment ago. */
+static struct part *
+lock_next(struct index *index, uint64_t now_ns, struct entry **entry_out)
+{
+    struct part *part = index_lock_oldest(index, INDEX_WARM, now_ns, entry_out);
+
+    if (part != NULL)
+        return part;
+    return index_lock_deferred(index, now_ns + IN_USE_NS - 1, now_ns,
+                               entry_out);
 }
 
 bool
@@ -40,15 +58,14 @@ store_evict(struct store_port *port, enum counter_id reason)
 
     for (unsigned passed = 0; passed < PASSED_MAX; passed++) {
         struct entry *entry;
-        struct part *part =
-            index_lock_oldest(port->store->index, INDEX_WARM, now_ns, &entry);
+        struct part *part = lock_next(port->store->index, now_ns, &entry);
 
         if (part == NULL)
             return false;
         /* To forget what is being sent or written would free nothing yet, and
          * it is in use besides. */
         if (is_being_sent(entry)) {
-            part_touch(part, entry);
+            part_defer(part, entry, now_ns + IN_USE_NS);
             index_unlock(part);
             continue;
         }
@@ -138,6 +155,7 @@ store_sweep(struct store_port *port)
     /* A power of two, as buckets are: rounds begin where rounds end. */
     uint64_t share = (buckets + 63) / 64, first;
 
+    store_census(store, clock_now_ns());
     if (share > SWEEP_MOST)
         share = SWEEP_MOST;
     first = atomic_fetch_add_explicit(&store->sweep_bucket, share,

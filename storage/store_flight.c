@@ -18,8 +18,13 @@
 #include <assert.h>
 #include <string.h>
 
-/* Reads that nobody waits for yet are begun while a port has fewer under way. */
-#define AHEAD_MOST 16u
+/* Reads that nobody waits for yet are begun while a port has fewer under way, and
+ * all of them take less than this share of the pool. */
+#define AHEAD_MOST  16u
+#define AHEAD_SHARE 16u
+/* So many that come after one that is asked for; one where many ask. */
+#define AHEAD_STEPS 2u
+#define AHEAD_FEW   5u
 
 struct waiter {
     struct post post;
@@ -36,8 +41,11 @@ struct waiter {
 struct flight {
     struct transfer transfer;
     struct store_port *home;
-    enum tier_kind tier;    /* it reads from */
-    struct entry *entry;    /* by its part's lock; NULL: the entry is gone */
+    enum tier_kind tier; /* it reads from */
+    struct entry *entry; /* by its part's lock; NULL: the entry is gone */
+    struct policy_access access; /* likewise: the last GET's */
+    bool has_access;
+    bool is_ahead;
     struct waiter *waiters; /* by flight_lock */
     uint8_t key[];
 };
@@ -151,7 +159,9 @@ settle_entry(struct flight *flight)
     }
     entry->flight = NULL;
     if (transfer->status == STATUS_OK && store_chunk(entry) == NULL) {
-        store_place_dram(store, part, entry, transfer->chunk);
+        store_place_dram(store, part, entry, transfer->chunk,
+                         flight->has_access ? &flight->access : NULL);
+        entry->ahead = flight->has_access ? 0 : (uint8_t)flight->tier;
     } else if (transfer->status == STATUS_CORRUPT ||
                transfer->status == STATUS_MISS ||
                (transfer->status == STATUS_IO &&
@@ -210,6 +220,9 @@ land(struct flight *flight, struct waiter *mine)
         waiter->next = here;
         here = waiter;
     }
+    if (flight->is_ahead)
+        atomic_fetch_sub_explicit(&port->store->ahead_bytes, transfer->size,
+                                  memory_order_relaxed);
     chunk_drop(&transfer->chunk);
     index_object_free(port->store->index, flight, flight_size(flight));
     port->under_way--;
@@ -325,7 +338,8 @@ fly(struct flight *flight, struct waiter *waiter)
 
 enum progress
 store_flight_join(struct store_port *port, struct part *part,
-                  struct entry *entry, struct store_get *get)
+                  struct entry *entry, struct store_get *get,
+                  const struct policy_access *access)
 {
     struct flight *flight = entry->flight;
     bool is_own = flight == NULL;
@@ -342,6 +356,8 @@ store_flight_join(struct store_port *port, struct part *part,
             give_up(waiter);
         return FINISHED;
     }
+    flight->access = *access;
+    flight->has_access = true;
     join(flight, waiter);
     index_unlock(part);
     if (is_own) {
@@ -352,17 +368,69 @@ store_flight_join(struct store_port *port, struct part *part,
     return PENDING;
 }
 
+/* Where what leaves DRAM is written first, a guess must not push it out. */
+static bool
+has_room_ahead(const struct store *store, const struct entry *entry)
+{
+    return atomic_load_explicit(&store->write, memory_order_relaxed) !=
+               STORE_WRITE_EVICTED ||
+           pool_free_bytes(store->pool) >= chunk_footprint(entry->body_size);
+}
+
+static bool
+may_ahead(const struct store_port *port, const struct entry *entry)
+{
+    const struct store *store = port->store;
+    uint64_t bytes =
+        atomic_load_explicit(&store->ahead_bytes, memory_order_relaxed);
+
+    return entry->flight == NULL && port->under_way < AHEAD_MOST &&
+           bytes + entry->body_size <= pool_size(store->pool) / AHEAD_SHARE &&
+           has_room_ahead(store, entry);
+}
+
 void
 store_flight_ahead(struct store_port *port, struct part *part,
                    struct entry *entry)
 {
-    bool may = entry->flight == NULL && port->under_way < AHEAD_MOST;
+    bool may = may_ahead(port, entry);
     enum tier_kind tier = store_best_tier(port->store, entry);
     struct flight *flight = may ? new_flight(port, entry, tier) : NULL;
 
+    if (flight != NULL) {
+        flight->is_ahead = true;
+        atomic_fetch_add_explicit(&port->store->ahead_bytes, entry->body_size,
+                                  memory_order_relaxed);
+        count(port->counters, tier_counters[tier].reads_ahead, 1);
+    }
     index_unlock(part);
     if (flight != NULL && read_from(flight) == FINISHED)
         land(flight, NULL);
+}
+
+void
+store_flight_follow(struct store_port *port, const struct policy_access *access,
+                    uint64_t next)
+{
+    struct store *store = port->store;
+    unsigned steps = AHEAD_STEPS;
+
+    if (store->mover == NULL || access->previous == 0 ||
+        !index_follow(store->index, access->previous, access->hash))
+        return;
+    if (port->under_way > AHEAD_FEW)
+        steps = 1;
+    for (unsigned i = 0; i < steps && next != 0; i++) {
+        struct part *part = index_lock(store->index, next);
+        struct entry *entry = part_guess(part, next);
+
+        next = entry == NULL ? 0 : entry->next;
+        if (entry != NULL && entry_has_body(entry) &&
+            store_chunk(entry) == NULL && store_is_readable(store, entry))
+            store_flight_ahead(port, part, entry);
+        else
+            index_unlock(part);
+    }
 }
 
 void

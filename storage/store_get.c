@@ -25,54 +25,104 @@ lock_meant(struct store_port *port, const struct store_name *name,
 
 /* What a GET tells the policy and, where it is still to be written, the mover. */
 static void
-mark_hit(struct store *store, struct part *part, struct entry *entry)
+mark_hit(struct store *store, struct part *part, struct entry *entry,
+         struct index_access *access)
 {
-    part_touch(part, entry);
-    entry->was_hit = true;
-    /* With nvme.write=all, one that was skipped has another chance. */
-    if (store->mover != NULL &&
-        atomic_load_explicit(&store->write, memory_order_relaxed) <=
-            STORE_WRITE_REUSED)
-        mover_put(store->mover, entry);
+    part_touch(part, entry, access);
+    policy_lower_hit(&entry->lower);
+    if (store->mover != NULL)
+        mover_put(store->mover, entry, POLICY_LOWER_HIT);
+}
+
+void
+store_missed(struct store_port *port, struct policy_run *run)
+{
+    struct index_access access = {.run = run};
+
+    index_miss(port->store->index, &access);
+    if (access.has_tail)
+        index_end_run(port->store->index, access.tail);
 }
 
 /* With the part locked, which is unlocked.  Who asks for the metadata has it at
  * once, and asks for the bytes next: they are read meanwhile. */
 static enum progress
 get_lower(struct store_port *port, struct part *part, struct entry *entry,
-          struct store_get *get, enum store_part which)
+          struct store_get *get, const struct policy_access *access)
 {
     if (!store_is_readable(port->store, entry)) {
         index_unlock(part);
         return FINISHED;
     }
-    if (which == PART_BODY)
-        return store_flight_join(port, part, entry, get);
+    if (access != NULL)
+        return store_flight_join(port, part, entry, get, access);
     get->status = STATUS_OK;
     store_flight_ahead(port, part, entry);
     return FINISHED;
+}
+
+/* Nothing locked: what an access brings about beside its answer. */
+static void
+end_access(struct store_port *port, const struct index_access *access,
+           uint64_t next)
+{
+    if (access->has_tail)
+        index_end_run(port->store->index, access->tail);
+    store_flight_follow(port, &access->policy, next);
+}
+
+/* The same; access: NULL where it is no use. */
+static enum progress
+get_cold(struct store_port *port, struct part *part, struct entry *entry,
+         struct store_get *get, struct index_access *access)
+{
+    uint64_t next = entry->next;
+    enum progress progress = get_lower(port, part, entry, get,
+                                       access == NULL ? NULL : &access->policy);
+
+    if (access != NULL)
+        end_access(port, access, next);
+    return progress;
+}
+
+/* It is in DRAM; it may have come there just for this. */
+static void
+count_hit(struct store_port *port, struct entry *entry, struct store_get *get)
+{
+    get->tier = (enum tier_kind)entry->ahead;
+    entry->ahead = TIER_DRAM;
+    count(port->counters, tier_counters[get->tier].hits, 1);
 }
 
 enum progress
 store_get_start(struct store_port *port, struct store_get *get,
                 const struct store_name *name)
 {
+    uint64_t now_ns = clock_now_ns();
     struct part *part;
-    struct entry *entry = lock_meant(port, name, &part, clock_now_ns());
+    struct entry *entry = lock_meant(port, name, &part, now_ns);
+    struct index_access access = {.run = get->run, .step = POLICY_HIT};
     const struct chunk *chunk;
+    uint64_t next;
+    bool is_use;
 
     get->chunk = NULL;
     get->waiter = NULL;
     get->tier = TIER_DRAM;
     get->status = STATUS_MISS;
+    get->is_promised = false;
     if (entry == NULL)
         return FINISHED;
-    mark_hit(port->store, part, entry);
+    get->is_promised = entry->is_promised && entry->leased_until_ns > now_ns;
+    /* Who gets the metadata of a body gets the body next. */
+    is_use = name->part == PART_BODY || !entry_has_body(entry);
+    if (is_use)
+        mark_hit(port->store, part, entry, &access);
     get->meta = entry_meta_copy(entry);
     get->form = entry->form;
     chunk = store_chunk(entry);
     if (chunk == NULL && entry_has_body(entry))
-        return get_lower(port, part, entry, get, name->part);
+        return get_cold(port, part, entry, get, is_use ? &access : NULL);
     get->status = STATUS_OK;
     if (chunk != NULL) {
         struct transfer transfer = {.sequence = entry->sequence,
@@ -84,15 +134,20 @@ store_get_start(struct store_port *port, struct store_get *get,
         if (tier_get(port->store->tiers[TIER_DRAM], &transfer) != FINISHED)
             assert(!"DRAM finishes at once");
         get->chunk = transfer.chunk;
-        count(port->counters, COUNTER_hits_dram, 1);
+        if (is_use)
+            count_hit(port, entry, get);
     }
+    next = entry->next;
     index_unlock(part);
+    if (is_use)
+        end_access(port, &access, next);
     mover_nudge(port->store->mover);
     return FINISHED;
 }
 
 enum status
-store_exists(struct store_port *port, const struct store_name *name)
+store_promise(struct store_port *port, const struct store_name *name,
+              struct store_promise *out)
 {
     uint64_t now_ns = clock_now_ns();
     struct part *part;
@@ -106,6 +161,11 @@ store_exists(struct store_port *port, const struct store_name *name)
     if (store_is_readable(port->store, entry) &&
         (entry->expires_ns == 0 || entry->expires_ns > now_ns))
         status = store_lease(port->store, entry, now_ns);
+    if (status == STATUS_OK) {
+        entry->is_promised = true;
+        out->tier = store_best_tier(port->store, entry);
+        out->body_size = entry->body_size;
+    }
     index_unlock(part);
     if (status != STATUS_MISS)
         count(port->counters,
@@ -113,6 +173,14 @@ store_exists(struct store_port *port, const struct store_name *name)
                                   : COUNTER_leases_refused,
               1);
     return status;
+}
+
+enum status
+store_exists(struct store_port *port, const struct store_name *name)
+{
+    struct store_promise promise;
+
+    return store_promise(port, name, &promise);
 }
 
 enum status

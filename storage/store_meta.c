@@ -69,6 +69,7 @@ replace(struct store_port *port, struct part *part, struct entry *entry,
 
     if (old != NULL && entry_has_body(old) && old->form == entry->form) {
         store_take_body(entry, old);
+        entry->node.uses = old->node.uses;
         if (terms->expires_ns == 0)
             entry->expires_ns = old->expires_ns;
         store_move_lease(port, entry, old, now_ns);
@@ -76,7 +77,8 @@ replace(struct store_port *port, struct part *part, struct entry *entry,
     }
     if (old != NULL)
         store_remove(port, part, old, now_ns);
-    store_link(port, part, entry);
+    /* Its uses are the old one's. */
+    store_link(port, part, entry, NULL);
 }
 
 enum status
@@ -105,7 +107,6 @@ store_set_meta(struct store_port *port, const struct key *key,
     } else if (old != NULL && size <= old->meta_room &&
                (old->form == terms->form || old->form == FORM_LM)) {
         rewrite(port, old, terms, now_ns);
-        part_touch(part, old);
     } else {
         entry->expires_ns = store_expiry(store, terms, old, now_ns);
         replace(port, part, entry, old, terms);

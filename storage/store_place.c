@@ -36,8 +36,19 @@ store_chunk(const struct entry *entry)
 }
 
 void
+store_set_tiers(struct store *store, struct entry *entry, unsigned tiers)
+{
+    if (entry->tiers != 0)
+        atomic_fetch_sub_explicit(&store->held[entry->tiers], 1,
+                                  memory_order_relaxed);
+    if (tiers != 0)
+        atomic_fetch_add_explicit(&store->held[tiers], 1, memory_order_relaxed);
+    entry->tiers = (uint8_t)tiers;
+}
+
+void
 store_place_dram(struct store *store, struct part *part, struct entry *entry,
-                 struct chunk *chunk)
+                 struct chunk *chunk, const struct policy_access *access)
 {
     struct transfer transfer = {.sequence = entry->sequence, .chunk = chunk};
 
@@ -45,9 +56,10 @@ store_place_dram(struct store *store, struct part *part, struct entry *entry,
     if (tier_put(store->tiers[TIER_DRAM], &transfer) != FINISHED)
         assert(!"DRAM finishes at once");
     entry->places[TIER_DRAM] = transfer.place;
-    entry->tiers |= 1u << TIER_DRAM;
+    store_set_tiers(store, entry, entry->tiers | 1u << TIER_DRAM);
+    policy_lower_enter(&entry->lower, POLICY_LOWER_DRAM);
     if (entry->is_linked)
-        part_rank(part, entry, INDEX_WARM);
+        part_rank(part, entry, INDEX_WARM, access);
     else
         entry->rank = INDEX_WARM;
 }
@@ -58,9 +70,9 @@ store_unplace(struct store *store, struct part *part, struct entry *entry,
 {
     assert(entry_is_in(entry, tier) && entry->tiers != 1u << tier);
     tier_drop(store->tiers[tier], &entry->places[tier], entry->body_size);
-    entry->tiers &= (uint8_t) ~(1u << tier);
+    store_set_tiers(store, entry, entry->tiers & ~(1u << tier));
     if (tier == TIER_DRAM)
-        part_rank(part, entry, INDEX_COLD);
+        part_rank(part, entry, INDEX_COLD, NULL);
 }
 
 void
@@ -86,8 +98,10 @@ store_take_body(struct entry *entry, struct entry *old)
     entry->body_size = old->body_size;
     entry->is_moving = old->is_moving;
     entry->noted = old->noted;
-    entry->was_hit = old->was_hit;
+    entry->lower = old->lower;
+    entry->next = old->next;
     store_flight_move(entry, old);
+    store_tell_same(entry, old);
     old->is_body_moved = true;
 }
 

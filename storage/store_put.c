@@ -218,11 +218,11 @@ has_same_body(const struct store *store, const struct entry *old,
 
 /* It may be what the mover is to write. */
 static void
-tell_mover(struct store *store, struct entry *entry, enum store_write least)
+tell_mover(struct store *store, struct entry *entry,
+           enum policy_lower_reason reason)
 {
-    if (store->mover != NULL &&
-        atomic_load_explicit(&store->write, memory_order_relaxed) <= least)
-        mover_put(store->mover, entry);
+    if (store->mover != NULL)
+        mover_put(store->mover, entry, reason);
 }
 
 /* The same bytes again: what is in a lower tier comes to DRAM without a read. */
@@ -231,9 +231,9 @@ keep_body(struct store *store, struct part *part, struct entry *entry,
           struct entry *old, struct chunk *chunk)
 {
     store_take_body(entry, old);
-    entry->was_hit = true;
+    policy_lower_hit(&entry->lower);
     if (store_chunk(entry) == NULL)
-        store_place_dram(store, part, entry, chunk);
+        store_place_dram(store, part, entry, chunk, NULL);
 }
 
 static bool
@@ -249,8 +249,8 @@ place_body(struct store_port *port, struct part *part, struct entry *entry,
            struct chunk *chunk)
 {
     entry->checksum = chunk->checksum;
-    entry->was_hit = false;
-    store_place_dram(port->store, part, entry, chunk);
+    entry->lower = (struct policy_lower){0};
+    store_place_dram(port->store, part, entry, chunk, NULL);
     count(port->counters, COUNTER_puts_stored, 1);
     count(port->counters, COUNTER_put_bytes, chunk->size);
 }
@@ -267,8 +267,10 @@ is_awaited(const struct entry *entry, const struct entry *old,
 /* The body joins the metadata where that is. */
 static void
 join(struct store_port *port, struct part *part, struct entry *old,
-     struct store_put *put, uint64_t expires_ns)
+     struct store_put *put, struct index_access *access)
 {
+    uint64_t expires_ns = put->entry->expires_ns;
+
     store_count_names(port->store, old, -1);
     old->body_size = put->entry->body_size;
     old->sequence = put->entry->sequence;
@@ -277,20 +279,24 @@ join(struct store_port *port, struct part *part, struct entry *old,
         atomic_store_explicit(&port->store->has_expiry, true,
                               memory_order_relaxed);
     place_body(port, part, old, put->chunk);
+    store_tell_stored(port->store, old);
+    put->is_new = true;
     store_count_names(port->store, old, 1);
-    part_touch(part, old);
-    tell_mover(port->store, old, STORE_WRITE_ALL);
+    part_touch(part, old, access);
+    tell_mover(port->store, old, POLICY_LOWER_PUT);
 }
 
 /* The new entry takes the place of the old one, if there is one. */
 static void
 supersede(struct store_port *port, struct part *part, struct entry *old,
-          struct store_put *put, uint64_t now_ns)
+          struct store_put *put, struct index_access *access)
 {
     struct store *store = port->store;
+    uint64_t now_ns = clock_now_ns();
     struct entry *entry = put->entry;
     bool is_same = has_same_body(store, old, put->chunk);
 
+    put->is_new = !is_same;
     if (is_same) {
         keep_body(store, part, entry, old, put->chunk);
         if (is_changed(entry, old))
@@ -298,13 +304,18 @@ supersede(struct store_port *port, struct part *part, struct entry *old,
         count(port->counters, COUNTER_puts_same, 1);
     } else {
         place_body(port, part, entry, put->chunk);
+        if (old != NULL)
+            store_tell_same(entry, old);
     }
     if (old != NULL) {
         store_move_lease(port, entry, old, now_ns);
+        if (entry_has_body(old))
+            entry->node.uses = old->node.uses;
+        entry->node.is_first = old->node.is_first;
         store_remove(port, part, old, now_ns);
     }
-    store_link(port, part, entry);
-    tell_mover(store, entry, is_same ? STORE_WRITE_REUSED : STORE_WRITE_ALL);
+    store_link(port, part, entry, access);
+    tell_mover(store, entry, is_same ? POLICY_LOWER_HIT : POLICY_LOWER_PUT);
     put->entry = NULL;
 }
 
@@ -316,6 +327,8 @@ store_put_finish(struct store_port *port, struct store_put *put,
     struct entry *entry = put->entry, *old;
     struct key key = entry_key(entry);
     uint64_t now_ns = clock_now_ns();
+    struct index_access access = {.run = terms->run, .step = POLICY_PUT};
+    uint64_t hash = key.hash;
     struct part *part;
 
     chunk_seal(put->chunk);
@@ -331,12 +344,16 @@ store_put_finish(struct store_port *port, struct store_put *put,
     }
     entry->expires_ns = expiry_of(store, terms, old, now_ns);
     if (is_awaited(entry, old, terms)) {
-        join(port, part, old, put, entry->expires_ns);
+        join(port, part, old, put, &access);
     } else {
         inherit(entry, old, terms);
-        supersede(port, part, old, put, now_ns);
+        supersede(port, part, old, put, &access);
     }
     index_unlock(part);
+    if (access.has_tail)
+        index_end_run(store->index, access.tail);
+    if (store->mover != NULL && access.policy.previous != 0)
+        (void)index_follow(store->index, access.policy.previous, hash);
     store_put_cancel(port, put);
     mover_nudge(store->mover);
     return STATUS_OK;

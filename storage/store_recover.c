@@ -73,7 +73,7 @@ take_over(struct recovery *recovery, struct part *part, struct entry *entry,
 {
     if (old != NULL)
         forget(recovery, part, old);
-    store_link(recovery->port, part, entry);
+    store_link(recovery->port, part, entry, NULL);
 }
 
 /* Another tier has a later one: that this one has ended is to be known here too,
@@ -105,7 +105,8 @@ add_copy(const struct recovery *recovery, struct entry *old,
          const struct tier_found *found)
 {
     old->places[recovery->tier] = found->place;
-    old->tiers |= (uint8_t)(1u << recovery->tier);
+    store_set_tiers(recovery->port->store, old,
+                    old->tiers | 1u << recovery->tier);
     old->noted |= (uint8_t)(1u << recovery->tier);
 }
 
@@ -142,7 +143,7 @@ on_value(struct recovery *recovery, const struct tier_found *found)
         refuse(recovery, part, old, entry, found);
     } else {
         entry->places[recovery->tier] = found->place;
-        entry->tiers = (uint8_t)(1u << recovery->tier);
+        store_set_tiers(store, entry, 1u << recovery->tier);
         entry->checksum = found->checksum;
         entry->body_size = found->size;
         take_over(recovery, part, entry, old);

@@ -39,10 +39,17 @@ struct store {
     _Atomic unsigned waiting; /* PUTs that wait for the budget, all ports */
     _Atomic uint64_t sequence;
     _Atomic uint64_t names[STORE_SPACES];
+    _Atomic uint64_t held[1u << TIER_COUNT]; /* bodies, by the tiers they are
+                                                in */
+    _Atomic uint64_t ahead_bytes; /* being read, and not asked for yet */
+    _Atomic bool is_full;         /* something had to be given up */
+    _Atomic uint64_t census_ns;   /* when the next one is due */
     _Atomic bool has_expiry; /* some entry may expire: the next round of sweeps
                                 is worth it */
     _Atomic bool is_round_due; /* and so is this one */
     _Atomic uint64_t sweep_bucket;
+    store_event_fn *on_event; /* NULL: nobody wants to know */
+    void *event_arg;
     unsigned port_count;
     struct store_port *ports[STORE_PORTS_MAX];
 };
@@ -70,9 +77,12 @@ struct entry *store_new_entry(struct store_port *, const struct key *,
 bool store_is_readable(const struct store *, const struct entry *);
 /* The fastest tier that has it and answers; TIER_COUNT: none. */
 enum tier_kind store_best_tier(const struct store *, const struct entry *);
-/* Into DRAM, by reference; it becomes warm. */
+/* Sets which tiers have its body, and counts it there. */
+void store_set_tiers(struct store *, struct entry *, unsigned tiers);
+/* Into DRAM, by reference; it becomes warm.  access: the one for which, if it is
+ * linked; NULL: for none. */
 void store_place_dram(struct store *, struct part *, struct entry *,
-                      struct chunk *);
+                      struct chunk *, const struct policy_access *);
 /* Out of one tier, of several that it is in. */
 void store_unplace(struct store *, struct part *, struct entry *,
                    enum tier_kind);
@@ -94,13 +104,28 @@ uint64_t store_expires_ns(uint64_t unix_ms);
 struct lease_account *store_lease_account(const struct store *,
                                           const struct entry *);
 
+/* --- What is told of keys, in store_event.c --- */
+/* With the part locked: it is linked and has its body, or had it and goes. */
+void store_tell_stored(struct store *, struct entry *);
+void store_tell_removed(struct store *, struct entry *);
+/* The key of `old` is the entry's now, and what was told of it still holds. */
+void store_tell_same(struct entry *, struct entry *old);
+/* A namespace, or STORE_ALL_SPACES, is about to be emptied. */
+void store_tell_cleared(struct store *, unsigned space);
+
 /* --- Reads under way, in store_flight.c --- */
 /* With the part locked, which is unlocked; `get` has its metadata. */
 enum progress store_flight_join(struct store_port *, struct part *,
-                                struct entry *, struct store_get *);
+                                struct entry *, struct store_get *,
+                                const struct policy_access *);
 /* With the part locked, which is unlocked: begins a read that nobody waits for
  * yet. */
 void store_flight_ahead(struct store_port *, struct part *, struct entry *);
+/* Nothing locked: an access has been, and what followed on it in its last run is
+ * `next`.  Where this run goes the same way, that is read ahead of being asked
+ * for, and what follows on it. */
+void store_flight_follow(struct store_port *, const struct policy_access *,
+                         uint64_t next);
 /* With the part locked: the entry is about to go, or to be another one. */
 void store_flight_leave(struct entry *);
 void store_flight_move(struct entry *entry, struct entry *old);
@@ -111,6 +136,10 @@ uint64_t store_flight_deadline_ns(const struct store_port *);
 /* Ends the wait for a device that does not take a flush; in store_flush.c. */
 void store_flush_expire(struct store_port *, uint64_t now_ns);
 uint64_t store_flush_deadline_ns(const struct store_port *);
+
+/* Tells the policy how many values there are, once a second; in
+ * store_curve.c. */
+void store_census(struct store *, uint64_t now_ns);
 
 /* Brings back what the tiers have kept, in store_recover.c.  Main thread. */
 enum status store_recover(struct store_port *) MUST_USE;
@@ -126,12 +155,16 @@ void store_remove(struct store_port *, struct part *, struct entry *,
  * has it.  OK, or BUSY. */
 enum status store_lease(struct store *, struct entry *,
                         uint64_t now_ns) MUST_USE;
+/* The same for a time of its own. */
+enum status store_lease_for(struct store *, struct entry *, uint64_t now_ns,
+                            uint64_t duration_ns) MUST_USE;
 /* With the part locked: what EXISTS promised of a key goes on when a new entry
  * is about to take the place of the old one. */
 void store_move_lease(struct store_port *, struct entry *entry,
                       struct entry *old, uint64_t now_ns);
 /* With the part locked: links, counting its names. */
-void store_link(struct store_port *, struct part *, struct entry *);
+void store_link(struct store_port *, struct part *, struct entry *,
+                struct index_access *);
 /* Does the entry hold the part that a name means, in one of its forms? */
 bool store_is_meant(const struct store *, const struct entry *,
                     const struct store_name *);

@@ -51,6 +51,8 @@ store_flush_some(struct store_port *port, unsigned space, uint64_t *cursor)
     struct flush flush = {port, space, 0, clock_now_ns()};
     uint64_t end = end_of_share(index, *cursor);
 
+    if (*cursor == 0)
+        store_tell_cleared(port->store, space);
     while (flush.count < FLUSH_MOST && next_bucket(index, cursor, end))
         index_walk_bucket(index, (*cursor)++, flush_found, &flush);
     return *cursor < index_buckets(index);
@@ -69,6 +71,8 @@ walk_found(void *arg, struct part *part, struct entry *entry)
     struct walk *walk = arg;
     struct store_seen seen = {.key = entry_key(entry),
                               .form = entry->form,
+                              .tiers = entry->tiers,
+                              .body_size = entry->body_size,
                               .has_body = entry_has_body(entry),
                               .has_meta = entry->meta_size != 0};
 
@@ -81,10 +85,10 @@ walk_found(void *arg, struct part *part, struct entry *entry)
 }
 
 void
-store_walk(struct store_port *port, uint64_t *cursor, unsigned least,
+store_list(struct store *store, uint64_t *cursor, unsigned least,
            store_seen_fn *seen, void *arg)
 {
-    struct index *index = port->store->index;
+    struct index *index = store->index;
     struct walk walk = {seen, arg, 0, clock_now_ns()};
     uint64_t end = end_of_share(index, *cursor);
 
@@ -92,4 +96,11 @@ store_walk(struct store_port *port, uint64_t *cursor, unsigned least,
         index_walk_bucket(index, (*cursor)++, walk_found, &walk);
     if (*cursor >= index_buckets(index))
         *cursor = 0;
+}
+
+void
+store_walk(struct store_port *port, uint64_t *cursor, unsigned least,
+           store_seen_fn *seen, void *arg)
+{
+    store_list(port->store, cursor, least, seen, arg);
 }

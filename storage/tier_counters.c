@@ -6,6 +6,7 @@
         .hits = COUNTER_hits_##tier,                                           \
         .reads_good = COUNTER_##tier##_reads_good,                             \
         .reads_joined = COUNTER_##tier##_reads_joined,                         \
+        .reads_ahead = COUNTER_##tier##_reads_ahead,                           \
         .reads_corrupt = COUNTER_##tier##_reads_corrupt,                       \
         .reads_failed = COUNTER_##tier##_reads_failed,                         \
         .reads_stale = COUNTER_##tier##_reads_stale,                           \

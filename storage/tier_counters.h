@@ -9,7 +9,8 @@
 /* Of DRAM: hits alone. */
 struct tier_counters {
     enum counter_id hits;
-    enum counter_id reads_good, reads_joined, reads_corrupt, reads_failed;
+    enum counter_id reads_good, reads_joined, reads_ahead, reads_corrupt,
+        reads_failed;
     enum counter_id reads_stale, reads_late, reads_no_space;
     enum counter_id writes_put, writes_kept, writes_skipped, writes_void;
     enum counter_id writes_too_big, writes_failed;

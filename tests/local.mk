@@ -18,6 +18,7 @@ unit_programs = \
 	tests/unit/test_ghost \
 	tests/unit/test_glob \
 	tests/unit/test_index \
+	tests/unit/test_index_policy \
 	tests/unit/test_late_gets \
 	tests/unit/test_late_limits \
 	tests/unit/test_lease \
@@ -44,15 +45,23 @@ unit_programs = \
 	tests/unit/test_pool \
 	tests/unit/test_port \
 	tests/unit/test_port_posts \
+	tests/unit/test_prefix \
+	tests/unit/test_prefix_tiers \
+	tests/unit/test_prefix_turns \
 	tests/unit/test_proto_lm \
 	tests/unit/test_proto_object_name \
 	tests/unit/test_proto_resp \
 	tests/unit/test_proto_resp_words \
+	tests/unit/test_question \
+	tests/unit/test_slot \
+	tests/unit/test_speed \
 	tests/unit/test_store_evict \
 	tests/unit/test_store_halves \
 	tests/unit/test_store_names \
+	tests/unit/test_store_ahead \
 	tests/unit/test_store_nvme \
 	tests/unit/test_store_put \
+	tests/unit/test_template \
 	tests/unit/test_wire_url
 
 conformance_programs = \
@@ -66,6 +75,7 @@ race_programs = \
 	tests/race/race_policy \
 	tests/race/race_pool \
 	tests/race/race_port \
+	tests/race/race_prefix \
 	tests/race/race_store
 
 # LLVMFuzzerTestOneInput() each.  Without --enable-fuzz they replay
@@ -75,6 +85,7 @@ fuzz_programs = \
 	tests/fuzz/fuzz_nvme \
 	tests/fuzz/fuzz_nvme_segment \
 	tests/fuzz/fuzz_options \
+	tests/fuzz/fuzz_question \
 	tests/fuzz/fuzz_resp \
 	tests/fuzz/fuzz_session
 
@@ -85,6 +96,7 @@ scenario_tests = \
 	tests/scenario/bench_load.py \
 	tests/scenario/bench_simulate.py \
 	tests/scenario/cli.py \
+	tests/scenario/cluster.py \
 	tests/scenario/config.py \
 	tests/scenario/connections.py \
 	tests/scenario/counters.py \
@@ -101,6 +113,8 @@ scenario_tests = \
 	tests/scenario/nvme.py \
 	tests/scenario/nvme_space.py \
 	tests/scenario/nvme_start.py \
+	tests/scenario/prefix.py \
+	tests/scenario/prefix_http.py \
 	tests/scenario/redis_clients.py \
 	tests/scenario/redis_tools.sh \
 	tests/scenario/resp.py \

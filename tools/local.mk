@@ -34,7 +34,10 @@ libbench_a_SOURCES = \
 	tools/bench/load_options.c \
 	tools/bench/load_tier.c \
 	tools/bench/load_value.c \
+	tools/bench/lookup.c \
+	tools/bench/lookup_command.c \
 	tools/bench/plot.c \
+	tools/bench/probe.c \
 	tools/bench/process_cpu.c \
 	tools/bench/progress.c \
 	tools/bench/quantity.c \
@@ -47,6 +50,7 @@ libbench_a_SOURCES = \
 	tools/bench/report.c \
 	tools/bench/simulate.c \
 	tools/bench/simulate_command.c \
+	tools/bench/simulate_curve.c \
 	tools/bench/simulate_dram.c \
 	tools/bench/simulate_optimum.c \
 	tools/bench/simulate_report.c \

@@ -21,9 +21,8 @@ fail(const char *what, const char *where, char *why, size_t room)
     return STATUS_IO;
 }
 
-/* host:port or [v6]:port into two strings. */
-static bool
-split(const char *address, char *host, char *port, size_t room)
+bool
+address_split(const char *address, char *host, char *port, size_t room)
 {
     const char *colon = strrchr(address, ':');
     size_t size;
@@ -59,6 +58,36 @@ address_spell(const struct sockaddr_storage *address, char *into, size_t room)
         snprintf(into, room, "%s:%s", host, port);
 }
 
+/* An IPv4 peer of a socket for both is told the IPv4 address. */
+static void
+unmap(struct sockaddr_storage *address)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
+    struct sockaddr_in four = {.sin_family = AF_INET};
+
+    if (address->ss_family != AF_INET6 ||
+        !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+        return;
+    four.sin_port = six->sin6_port;
+    memcpy(&four.sin_addr, six->sin6_addr.s6_addr + 12, sizeof(four.sin_addr));
+    memset(address, 0, sizeof(*address));
+    memcpy(address, &four, sizeof(four));
+}
+
+bool
+address_of_own(int fd, char into[ADDRESS_TEXT_MAX])
+{
+    struct sockaddr_storage own = {0};
+    socklen_t size = sizeof(own);
+
+    if (getsockname(fd, (struct sockaddr *)&own, &size) != 0 ||
+        own.ss_family == AF_UNIX)
+        return false;
+    unmap(&own);
+    address_spell(&own, into, ADDRESS_TEXT_MAX);
+    return true;
+}
+
 static int
 listen_on(const struct addrinfo *info)
 {
@@ -89,7 +118,7 @@ address_listen(const char *address, int *fd_out, char spelled[ADDRESS_TEXT_MAX],
     char host[256], port[256];
     int error, fd;
 
-    if (!split(address, host, port, sizeof(host))) {
+    if (!address_split(address, host, port, sizeof(host))) {
         snprintf(why, room, "%s: expected host:port", address);
         return STATUS_BAD_REQUEST;
     }

@@ -58,7 +58,9 @@ connection_open(struct group *group, int fd, const char *peer)
     connection->server = group->server;
     connection->counters = group->counters;
     connection->port = group->port;
+    connection->outbox.speed = group->speed;
     connection->request.fetches.stock = &group->fetches;
+    connection->request.fetches.run = &connection->run;
     connection->request.fetches.wake = on_fetch;
     connection->phase = PHASE_HEAD;
     connection->end_reason = COUNTER_connections_closed;

@@ -25,10 +25,12 @@
 
 #include "base/counters.h"
 #include "proto/protocol.h"
+#include "server/index/prefix.h"
 #include "server/net/fetch.h"
 #include "server/net/input.h"
 #include "server/net/outbox.h"
 #include "server/net/roster.h"
+#include "storage/policy_run.h"
 #include "storage/store.h"
 
 #include <stdbool.h>
@@ -69,6 +71,9 @@ struct request {
     uint32_t ahead_step;        /* of the first of them; 0: not reading ahead */
     int64_t tally;              /* EXISTS, DEL: what was counted so far */
     uint64_t cursor;            /* FLUSHALL: how far it has come */
+    struct prefix prefix;       /* PREFIX.MATCH */
+    uint64_t asked_ns;          /* when its present value was first asked for;
+                                   0: not yet */
     int64_t lifetime;   /* SETEX, PSETEX: the argument before the body */
     uint8_t half, form; /* RESP: what the PUT's name is (resp_put.c) */
 };
@@ -103,7 +108,11 @@ struct connection {
     struct input input;
     struct outbox outbox;
     struct request request;
-    uint64_t body_left; /* of the body in BODY or DRAIN */
+    struct policy_run run; /* which of its accesses belong together */
+    unsigned label;         /* of the model it asked for last (labels.h) */
+    uint64_t missed_object; /* hash of the one whose metadata was its last GET
+                               that missed; 0: it was something else's */
+    uint64_t body_left;    /* of the body in BODY or DRAIN */
 
     /* For limits; monotonic ns. */
     uint64_t head_since_ns; /* of an unfinished head's first byte; 0: none */

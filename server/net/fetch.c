@@ -90,6 +90,7 @@ start(struct fetch_list *list, struct fetch *fetch, uint32_t number,
     fetch->size = 0;
     fetch->is_done = fetch->is_asked_for = false;
     fetch->get.done = on_get;
+    fetch->get.run = list->run;
     return store_get_start(list->stock->port, &fetch->get, name);
 }
 
@@ -109,6 +110,7 @@ ask(struct fetch_list *list, uint32_t number, const struct store_name *name,
     if (fetch == NULL) {
         out->status = STATUS_MISS;
         out->chunk = NULL;
+        out->is_promised = false;
         return FINISHED;
     }
     if (start(list, fetch, number, name) == PENDING) {

@@ -33,6 +33,7 @@ void fetch_stock_close(struct fetch_stock *);
 
 struct fetch_list {
     struct fetch_stock *stock;
+    struct policy_run *run;            /* the connection's */
     void (*wake)(struct fetch_list *); /* one that was asked for is DONE */
     struct fetch *first;
 };

@@ -7,6 +7,7 @@
 #define NET_GROUP_H
 
 #include "base/counters.h"
+#include "server/index/speed.h"
 #include "server/net/buffers.h"
 #include "server/net/fetch.h"
 #include "server/net/roster.h"
@@ -18,6 +19,7 @@
 #define GROUP_SCRATCH (256u << 10)
 
 struct connection;
+struct rates_table;
 struct server;
 
 struct group {
@@ -25,6 +27,8 @@ struct group {
     struct roster *roster;
     struct counters *counters; /* the worker's */
     struct store_port *port;   /* the worker's */
+    struct speed *speed;       /* the worker's */
+    struct rates_table *rates; /* the worker's */
     unsigned number;           /* the worker's */
     struct buffers buffers;
     struct fetch_stock fetches;

@@ -63,6 +63,25 @@ outbox_commit(struct outbox *outbox, const struct cursor *cursor)
     outbox->end = (uint32_t)(cursor->at - outbox->text);
 }
 
+void
+outbox_time(struct outbox *outbox, uint64_t asked_ns, enum tier_kind tier,
+            uint32_t size)
+{
+    outbox->asked_ns = asked_ns;
+    outbox->timed_tier = tier;
+    outbox->timed_size = size;
+}
+
+/* The body is the kernel's. */
+static void
+note_time(struct outbox *outbox, uint64_t now_ns)
+{
+    if (outbox->asked_ns != 0)
+        speed_note(outbox->speed, outbox->timed_tier, outbox->timed_size,
+                   now_ns - outbox->asked_ns);
+    outbox->asked_ns = 0;
+}
+
 /* Copies a short body behind the text if there is room for it. */
 static bool
 copy_short(struct outbox *outbox, const struct chunk *chunk, uint32_t offset,
@@ -87,6 +106,7 @@ outbox_body(struct outbox *outbox, struct chunk *chunk, uint32_t offset,
     assert(outbox->body == NULL);
     if (copy_short(outbox, chunk, offset, size, has_tail)) {
         chunk_drop(&chunk);
+        note_time(outbox, clock_now_ns());
         return;
     }
     if (outbox_is_empty(outbox))
@@ -143,8 +163,11 @@ take_off(struct outbox *outbox, size_t n, uint32_t *turn_left)
     outbox->body_left -= body;
     *turn_left -= body < *turn_left ? body : *turn_left;
     outbox->tail_left -= (uint8_t)(n - body);
-    if (outbox->body_left == 0 && outbox->tail_left == 0)
-        chunk_drop(&outbox->body);
+    if (outbox->body_left != 0 || outbox->tail_left != 0)
+        return;
+    if (outbox->body != NULL)
+        note_time(outbox, outbox->moved_ns);
+    chunk_drop(&outbox->body);
 }
 
 enum sent

@@ -10,6 +10,7 @@
 
 #include "proto/cursor.h"
 #include "proto/status.h"
+#include "server/index/speed.h"
 #include "storage/chunk.h"
 
 #include <stdbool.h>
@@ -22,9 +23,13 @@ struct outbox {
     uint32_t capacity, begin, end;
     struct chunk *body; /* one reference; NULL: none */
     struct chunk_cursor cursor;
-    uint32_t body_left; /* bytes */
-    uint8_t tail_left;  /* bytes of CRLF behind the body */
-    uint64_t moved_ns;  /* when it was put in, or last made progress */
+    uint32_t body_left;  /* bytes */
+    uint8_t tail_left;   /* bytes of CRLF behind the body */
+    uint64_t moved_ns;   /* when it was put in, or last made progress */
+    struct speed *speed; /* the worker's */
+    uint64_t asked_ns;   /* when the body was asked for; 0: not to be timed */
+    uint32_t timed_size; /* of it, bytes */
+    enum tier_kind timed_tier;
 };
 
 /* Room for n bytes of text; *out covers it.  NO_SPACE when over
@@ -39,6 +44,11 @@ void outbox_commit(struct outbox *, const struct cursor *);
  * replies go together. */
 void outbox_body(struct outbox *, struct chunk *, uint32_t offset,
                  uint32_t size, bool has_tail);
+
+/* The next body is a whole value of this tier and size that was asked for then:
+ * when it has been sent, speed is told how long that took. */
+void outbox_time(struct outbox *, uint64_t asked_ns, enum tier_kind,
+                 uint32_t size);
 
 enum sent {
     SENT_ALL,

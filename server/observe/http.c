@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "server/net/address.h"
-#include "server/observe/metrics.h"
+#include "server/observe/page.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -19,10 +19,33 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define HEADERS_MAX 16384
-#define BODY_MAX    65536
+#define HEADERS_MAX 65536
+#define BODY_MAX    1048576
 #define TIMEOUT_S   30
 #define BACK_OFF_MS 100
+
+enum { MAY_GET = 1, MAY_POST = 2 };
+
+/* GET comes with HEAD. */
+static const struct route {
+    const char *path;
+    unsigned methods;
+    page_fn *page;
+} routes[] = {
+    {"/", MAY_GET, page_status},
+    {"/livez", MAY_GET, page_live},
+    {"/readyz", MAY_GET, page_ready},
+    {"/healthz", MAY_GET, page_ready},
+    {"/metrics", MAY_GET, page_metrics},
+    {"/v1/config", MAY_GET, page_config},
+    {"/v1/keys", MAY_GET, page_keys},
+    {"/v1/stats", MAY_GET, page_stats},
+    {"/v1/prefix", MAY_POST, page_prefix},
+    {"/query_by_hash", MAY_POST, page_query_by_hash},
+    {"/batch_query_keys", MAY_GET, page_batch_query_keys},
+};
+
+#define ROUTES (sizeof(routes) / sizeof(routes[0]))
 
 struct http {
     struct server *server;
@@ -34,106 +57,98 @@ struct http {
     pthread_t thread;
     bool is_started;
     char address[ADDRESS_TEXT_MAX];
+    struct bound {
+        struct http *http;
+        const struct route *route;
+    } bound[ROUTES];
 };
 
+/* Frees the page. */
 static void
-reply(struct evhttp_request *request, int code, const char *type,
-      const char *text, size_t size)
+send_page(struct evhttp_request *request, struct page *page)
 {
     struct evbuffer *body = evbuffer_new();
 
-    if (body == NULL || evbuffer_add(body, text, size) != 0) {
+    if (page->code == 0 || body == NULL ||
+        evbuffer_add(body, page->text, page->size) != 0) {
         evhttp_send_error(request, HTTP_INTERNAL, NULL);
     } else {
         evhttp_add_header(evhttp_request_get_output_headers(request),
-                          "Content-Type", type);
-        evhttp_send_reply(request, code, NULL, body);
+                          "Content-Type", page->type);
+        evhttp_send_reply(request, page->code, NULL, body);
     }
     if (body != NULL)
         evbuffer_free(body);
+    page_free(page);
+}
+
+static unsigned
+method_of(struct evhttp_request *request)
+{
+    switch (evhttp_request_get_command(request)) {
+    case EVHTTP_REQ_GET:
+    case EVHTTP_REQ_HEAD:
+        return MAY_GET;
+    case EVHTTP_REQ_POST:
+        return MAY_POST;
+    default:
+        return 0;
+    }
 }
 
 static void
-reply_text(struct evhttp_request *request, int code, const char *text)
+refuse_method(struct evhttp_request *request, const struct route *route)
 {
-    reply(request, code, "text/plain; charset=utf-8", text, strlen(text));
-}
+    const char *allowed = route->methods == MAY_POST ? "POST" : "GET, HEAD";
+    struct page page = {0};
 
-/* GET and HEAD only: nothing is changed by this port. */
-static bool
-is_reading(struct evhttp_request *request)
-{
-    enum evhttp_cmd_type method = evhttp_request_get_command(request);
-
-    if (method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD)
-        return true;
     evhttp_add_header(evhttp_request_get_output_headers(request), "Allow",
-                      "GET, HEAD");
-    reply_text(request, HTTP_BADMETHOD, "only GET and HEAD are answered\n");
-    return false;
+                      allowed);
+    page_error(&page, HTTP_BADMETHOD, "method_not_allowed",
+               "%s takes %s; nothing is changed by this port", route->path,
+               allowed);
+    send_page(request, &page);
 }
 
 static void
-on_live(struct evhttp_request *request, void *arg)
+on_request(struct evhttp_request *request, void *arg)
 {
-    struct http *http = arg;
+    const struct bound *bound = arg;
+    struct http *http = bound->http;
+    struct evbuffer *body = evhttp_request_get_input_buffer(request);
+    const char *query =
+        evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+    struct page_ask ask = {.server = http->server, .counters = http->counters};
+    struct page page = {0};
 
     count(http->counters, COUNTER_http_requests, 1);
-    if (is_reading(request))
-        reply_text(request, HTTP_OK, "ok\n");
-}
-
-static void
-on_ready(struct evhttp_request *request, void *arg)
-{
-    struct http *http = arg;
-
-    count(http->counters, COUNTER_http_requests, 1);
-    if (!is_reading(request))
-        return;
-    if (atomic_load(&http->server->is_draining))
-        reply_text(request, HTTP_SERVUNAVAIL, "draining\n");
-    else
-        reply_text(request, HTTP_OK, "ready\n");
-}
-
-static void
-on_metrics(struct evhttp_request *request, void *arg)
-{
-    struct http *http = arg;
-    char *text = NULL;
-    size_t size = 0;
-    bool is_whole;
-    FILE *file;
-
-    count(http->counters, COUNTER_http_requests, 1);
-    if (!is_reading(request))
-        return;
-    file = open_memstream(&text, &size);
-    if (file == NULL) {
-        evhttp_send_error(request, HTTP_INTERNAL, NULL);
+    if ((method_of(request) & bound->route->methods) == 0) {
+        refuse_method(request, bound->route);
         return;
     }
-    metrics_write(http->server, file);
-    is_whole = !ferror(file);
-    if (fclose(file) != 0 || !is_whole || text == NULL) {
-        free(text);
-        evhttp_send_error(request, HTTP_INTERNAL, NULL);
-        return;
-    }
-    reply(request, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", text,
-          size);
-    free(text);
+    if (query != NULL)
+        ask.query = (struct bytes){(const uint8_t *)query, strlen(query)};
+    ask.body.size = evbuffer_get_length(body);
+    ask.body.at = evbuffer_pullup(body, -1);
+    if (ask.body.at != NULL || ask.body.size == 0)
+        bound->route->page(&ask, &page);
+    send_page(request, &page);
 }
 
 static void
 on_other(struct evhttp_request *request, void *arg)
 {
     struct http *http = arg;
+    char paths[512] = "";
+    struct page page = {0};
+    size_t size = 0;
 
     count(http->counters, COUNTER_http_requests, 1);
-    reply_text(request, HTTP_NOTFOUND,
-               "not found; there are /livez /readyz /healthz /metrics\n");
+    for (unsigned i = 0; i < ROUTES; i++)
+        size += (size_t)snprintf(paths + size, sizeof(paths) - size, " %s",
+                                 routes[i].path);
+    page_error(&page, HTTP_NOTFOUND, "not_found", "there are%s", paths);
+    send_page(request, &page);
 }
 
 static void
@@ -171,14 +186,6 @@ on_accept_error(struct evconnlistener *listener, void *arg)
         evconnlistener_disable(listener);
 }
 
-static const struct {
-    const char *path;
-    void (*answer)(struct evhttp_request *, void *);
-} pages[] = {{"/livez", on_live},
-             {"/readyz", on_ready},
-             {"/healthz", on_ready},
-             {"/metrics", on_metrics}};
-
 /* From here on evhttp closes the descriptor, which is then no longer *fd. */
 static enum status
 accept_on(struct http *http, int *fd)
@@ -209,10 +216,12 @@ set_up(struct http *http, int *fd)
     evhttp_set_max_body_size(http->evhttp, BODY_MAX);
     evhttp_set_timeout(http->evhttp, TIMEOUT_S);
     evhttp_set_gencb(http->evhttp, on_other, http);
-    for (unsigned i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
-        if (evhttp_set_cb(http->evhttp, pages[i].path, pages[i].answer, http) !=
-            0)
+    for (unsigned i = 0; i < ROUTES; i++) {
+        http->bound[i] = (struct bound){http, &routes[i]};
+        if (evhttp_set_cb(http->evhttp, routes[i].path, on_request,
+                          &http->bound[i]) != 0)
             return STATUS_NO_SPACE;
+    }
     return accept_on(http, fd);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP port: /livez, /readyz, /healthz, /metrics.  On a thread and an
- * event base of its own, so that no scrape ever stands before a GET.
+ * The HTTP port; what it answers is in page.h.  On a thread and an event base of
+ * its own, so that no scrape ever stands before a GET.
  */
 #ifndef OBSERVE_HTTP_H
 #define OBSERVE_HTTP_H

@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 #include "proto/resp.h"
+#include "server/observe/curve.h"
+#include "server/observe/rates_text.h"
 #include "server/observe/tiers.h"
 #include "server/server.h"
 
@@ -81,7 +83,16 @@ write_nvme(struct server *server, FILE *file)
     struct store_usage usage;
 
     store_usage(server->store, &usage);
-    tiers_write_info(&usage, file);
+    tiers_write_nvme_info(&usage, file);
+}
+
+static void
+write_spill(struct server *server, FILE *file)
+{
+    struct store_usage usage;
+
+    store_usage(server->store, &usage);
+    tiers_write_spill_info(&usage, file);
 }
 
 /* Redis's words for a few, then every counter by its own name. */
@@ -102,6 +113,7 @@ write_stats(struct server *server, FILE *file)
 static void
 write_counters(struct server *server, FILE *file)
 {
+    rates_text_info(server, file);
     for (unsigned i = 0; i < COUNTER_COUNT; i++)
         fprintf(file, "%s:%llu\r\n", counter_rows[i].name,
                 (number)server_count(server, (enum counter_id)i));
@@ -134,8 +146,7 @@ write_cpu(struct server *server, FILE *file)
 static void
 write_cluster(struct server *server, FILE *file)
 {
-    (void)server;
-    fprintf(file, "cluster_enabled:0\r\n");
+    fprintf(file, "cluster_enabled:%d\r\n", server->options.cluster_enabled);
 }
 
 static void
@@ -158,6 +169,8 @@ static const struct {
     {"clients", "Clients", write_clients},
     {"memory", "Memory", write_memory},
     {"nvme", "NVMe", write_nvme},
+    {"spill", "Spill", write_spill},
+    {"curve", "Curve", curve_write_info},
     {"stats", "Stats", write_stats},
     {"prefixcache", "Prefixcache", write_counters},
     {"replication", "Replication", write_replication},

@@ -3,6 +3,8 @@
 #include "server/observe/metrics.h"
 
 #include "base/clock.h"
+#include "server/observe/curve.h"
+#include "server/observe/rates_text.h"
 #include "server/observe/tiers.h"
 #include "server/server.h"
 
@@ -75,6 +77,8 @@ metrics_write(struct server *server, FILE *file)
 {
     write_counters(server, file);
     write_usage(server, file);
+    rates_text_metrics(server, file);
+    curve_write_metrics(server, file);
     write_gauge(file, "prefixcache_connections", "Connections open.",
                 server_connections(server));
     write_gauge(file, "prefixcache_pinned_bytes",

@@ -8,7 +8,8 @@
 
 #include <stdio.h>
 
-void tiers_write_info(const struct store_usage *, FILE *);
+void tiers_write_nvme_info(const struct store_usage *, FILE *);
+void tiers_write_spill_info(const struct store_usage *, FILE *);
 void tiers_write_metrics(const struct store_usage *, FILE *);
 
 #endif

@@ -4,6 +4,7 @@
 #include "proto/lm.h"
 
 #include "proto/object_name.h"
+#include "server/request/query.h"
 #include "server/request/request.h"
 #include "server/server.h"
 
@@ -62,7 +63,8 @@ static enum run
 run_put(struct connection *connection)
 {
     struct request *request = &connection->request;
-    struct store_terms terms = {.meta = &request->meta, .form = FORM_LM};
+    struct store_terms terms = {
+        .meta = &request->meta, .run = &connection->run, .form = FORM_LM};
     struct key key;
     struct store_name plain;
 
@@ -74,7 +76,7 @@ run_put(struct connection *connection)
     plain = name_of(&key);
     store_drop(connection->port, &plain);
     request->has_put = false;
-    if (store_put_finish(connection->port, &request->put, &terms) != STATUS_OK)
+    if (query_put(connection, &terms) != STATUS_OK)
         count(connection->counters, COUNTER_puts_unmet, 1);
     return RUN_DONE;
 }
@@ -82,6 +84,7 @@ run_put(struct connection *connection)
 static enum run
 run_get(struct connection *connection, const struct key *key)
 {
+    struct request *request = &connection->request;
     struct store_name name = name_of(key);
     struct store_get get;
     struct reply_head head = {.status = STATUS_MISS};
@@ -91,7 +94,7 @@ run_get(struct connection *connection, const struct key *key)
     if (request_get(connection, 0, &name, &get) == PENDING)
         return RUN_WAIT;
     if (get.status != STATUS_OK) {
-        count(connection->counters, COUNTER_get_misses, 1);
+        request_count_miss(connection, &request->head.name, &get);
         return reply(connection, &head);
     }
     chunk = get.chunk;
@@ -99,6 +102,7 @@ run_get(struct connection *connection, const struct key *key)
     if (!lm_meta_fits(&get.meta, chunk->size)) {
         chunk_drop(&chunk);
         count(connection->counters, COUNTER_get_misses, 1);
+        query_miss(connection, &request->head.name, &get);
         return reply(connection, &head);
     }
     head.status = STATUS_OK;
@@ -109,8 +113,9 @@ run_get(struct connection *connection, const struct key *key)
         chunk_drop(&chunk);
         return run;
     }
-    count(connection->counters, COUNTER_get_hits, 1);
+    request_count_hit(connection, &request->head.name, &get);
     count(connection->counters, COUNTER_get_bytes, chunk->size);
+    request_time(connection, &get);
     outbox_body(&connection->outbox, chunk, 0, chunk->size, false);
     return RUN_DONE;
 }
@@ -121,12 +126,14 @@ run_exists(struct connection *connection, const struct key *key)
 {
     struct store_name name = name_of(key);
     struct reply_head head = {.status = STATUS_MISS};
+    struct store_promise promise;
     struct store_view view;
 
     if (store_view(connection->port, &name, &view) == STATUS_OK &&
         lm_meta_fits(&view.meta, view.body_size))
-        head.status = store_exists(connection->port, &name);
-    request_count_exists(connection, head.status);
+        head.status = store_promise(connection->port, &name, &promise);
+    request_count_exists(connection, &connection->request.head.name,
+                         head.status, &promise);
     return reply(connection, &head);
 }
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "proto/resp.h"
 #include "server/net/group.h"
+#include "server/request/query.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -68,6 +69,7 @@ request_begin(struct connection *connection)
     request->walk = request->ahead = (struct argument_walk){NULL, NULL, 0};
     request->tally = 0;
     request->cursor = 0;
+    request->asked_ns = 0;
     if (is_lm(connection))
         count(connection->counters, lm_counter(request->head.verb), 1);
     else if (request->head.argument_count != 0)
@@ -152,16 +154,55 @@ request_get(struct connection *connection, uint32_t number,
             const struct store_name *name, struct store_get *get)
 {
     struct request *request = &connection->request;
-    enum progress progress = fetch_get(&request->fetches, number, name, get);
+    enum progress progress;
 
+    if (request->asked_ns == 0)
+        request->asked_ns = clock_now_ns();
+    progress = fetch_get(&request->fetches, number, name, get);
     if (progress == PENDING)
         request->is_waiting = true;
     return progress;
 }
 
 void
-request_count_exists(struct connection *connection, enum status status)
+request_time(struct connection *connection, const struct store_get *get)
 {
+    struct request *request = &connection->request;
+
+    if (get->chunk != NULL)
+        outbox_time(&connection->outbox, request->asked_ns, get->tier,
+                    get->chunk->size);
+    request->asked_ns = 0;
+}
+
+void
+request_count_hit(struct connection *connection, const struct bytes *key,
+                  const struct store_get *get)
+{
+    count(connection->counters, COUNTER_get_hits, 1);
+    query_hit(connection, key, get, get->chunk->size);
+}
+
+void
+request_count_miss(struct connection *connection, const struct bytes *key,
+                   const struct store_get *get)
+{
+    connection->request.asked_ns = 0;
+    store_missed(connection->port, &connection->run);
+    count(connection->counters, COUNTER_get_misses, 1);
+    query_miss(connection, key, get);
+}
+
+void
+request_count_exists(struct connection *connection, const struct bytes *key,
+                     enum status status, const struct store_promise *promise)
+{
+    if (status == STATUS_MISS)
+        store_missed(connection->port, &connection->run);
+    if (status == STATUS_OK)
+        query_promised(connection, key, promise);
+    else
+        query_refused(connection, key);
     count(connection->counters,
           status == STATUS_OK     ? COUNTER_exists_hits
           : status == STATUS_BUSY ? COUNTER_exists_unleased

@@ -48,8 +48,17 @@ void request_text_done(struct connection *, const struct cursor *);
 enum progress request_get(struct connection *, uint32_t number,
                           const struct store_name *,
                           struct store_get *get) MUST_USE;
-/* Counts what an EXISTS of one key has found. */
-void request_count_exists(struct connection *, enum status);
+/* The next value that goes into the outbox is this one, whole: how long it took
+ * is counted from the first request_get() for it. */
+void request_time(struct connection *, const struct store_get *);
+/* Counts what a GET of one key, as the client has spelled it, has found (of a
+ * hit, a body), and what an EXISTS has (where that is OK, with the promise). */
+void request_count_hit(struct connection *, const struct bytes *key,
+                       const struct store_get *);
+void request_count_miss(struct connection *, const struct bytes *key,
+                        const struct store_get *);
+void request_count_exists(struct connection *, const struct bytes *key,
+                          enum status, const struct store_promise *);
 
 /* The wires. */
 enum status lm_body_key(struct connection *, struct key *key_out) MUST_USE;

@@ -42,6 +42,8 @@ static resp_handler *const handlers[] = {
     [RESP_COMMAND_READWRITE] = resp_readonly,
     [RESP_COMMAND_ASKING] = resp_readonly,
     [RESP_COMMAND_MEMORY] = resp_memory,
+    [RESP_COMMAND_PREFIX_MATCH] = resp_prefix_match,
+    [RESP_COMMAND_CLUSTER] = resp_cluster,
 };
 
 /* In the words of Redis, because clients look for them. */

@@ -22,13 +22,15 @@ answer_value(struct connection *connection, uint32_t key,
     if (resp_find(connection, key, argument, &get, &part) == PENDING)
         return RUN_WAIT;
     if (get.status != STATUS_OK) {
-        count(connection->counters, COUNTER_get_misses, 1);
+        request_count_miss(connection, argument, &get);
         return answer_null(connection);
     }
     if (part == PART_BODY) {
-        count(connection->counters, COUNTER_get_hits, 1);
+        request_time(connection, &get);
+        request_count_hit(connection, argument, &get);
         return answer_body(connection, get.chunk, 0, get.chunk->size);
     }
+    connection->request.asked_ns = 0;
     /* The metadata half of an object: its bytes will be the hit. */
     chunk_drop(&get.chunk);
     return answer_bulk(connection, get.meta.bytes, get.meta.size);
@@ -160,16 +162,17 @@ resp_getrange(struct connection *connection, struct resp_call *call)
     if (resp_find(connection, 0, &argument, &get, &part) == PENDING)
         return RUN_WAIT;
     if (get.status != STATUS_OK) {
-        count(connection->counters, COUNTER_get_misses, 1);
+        request_count_miss(connection, &argument, &get);
         return answer_bulk(connection, "", 0);
     }
-    count(connection->counters, COUNTER_get_hits, 1);
     if (part == PART_BODY) {
+        request_count_hit(connection, &argument, &get);
         size = clip(&first, last, get.chunk->size);
         if (size == 0)
             first = 0;
         return answer_body(connection, get.chunk, (uint32_t)first, size);
     }
+    count(connection->counters, COUNTER_get_hits, 1);
     chunk_drop(&get.chunk);
     size = clip(&first, last, get.meta.size);
     return answer_bulk(connection, get.meta.bytes + (size == 0 ? 0 : first),

@@ -54,6 +54,7 @@ resp_find(struct connection *connection, uint32_t key,
     struct resp_names names;
 
     get->status = STATUS_MISS;
+    get->is_promised = false;
     if (!resp_names_of(connection, argument, &names))
         return FINISHED;
     for (unsigned i = 0; i < names.count; i++) {
@@ -118,12 +119,13 @@ enum status
 resp_exists(struct connection *connection, const struct bytes *argument)
 {
     enum status status = STATUS_MISS;
+    struct store_promise promise;
     struct resp_names names;
 
     if (resp_names_of(connection, argument, &names))
         for (unsigned i = 0; i < names.count && status == STATUS_MISS; i++)
-            status = store_exists(connection->port, &names.name[i]);
-    request_count_exists(connection, status);
+            status = store_promise(connection->port, &names.name[i], &promise);
+    request_count_exists(connection, argument, status, &promise);
     return status;
 }
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "proto/object_name.h"
 #include "server/request/answer.h"
+#include "server/request/query.h"
 #include "server/request/resp_name.h"
 #include "server/server.h"
 
@@ -192,6 +193,7 @@ finish(struct connection *connection, struct store_terms *terms)
     struct request *request = &connection->request;
     enum status status = meet_condition(connection, terms);
 
+    terms->run = &connection->run;
     terms->form = request->form;
     terms->present_forms = STORE_ANY_FORM;
     request->has_put = false;
@@ -207,7 +209,7 @@ finish(struct connection *connection, struct store_terms *terms)
             terms->is_half = true;
             terms->present_forms = 1u << FORM_LM | 1u << request->form;
         }
-        return store_put_finish(connection->port, &request->put, terms);
+        return query_put(connection, terms);
     }
     store_put_cancel(connection->port, &request->put);
     return status;

@@ -41,6 +41,12 @@ resp_handler resp_client;
 bool resp_is_client_name(const struct bytes *);
 enum run resp_refuse_client_name(struct connection *);
 
+/* resp_prefix.c */
+resp_handler resp_prefix_match;
+
+/* resp_cluster.c */
+resp_handler resp_cluster;
+
 /* resp_server.c */
 resp_handler resp_command_info, resp_info, resp_config;
 

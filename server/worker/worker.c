@@ -7,8 +7,10 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "server/index/rates.h"
 #include "server/net/connection.h"
 #include "server/net/group.h"
+#include "server/observe/history.h"
 #include "server/server.h"
 #include "server/worker/deadline.h"
 #include "server/worker/turn.h"
@@ -184,8 +186,11 @@ on_tick(evutil_socket_t fd, short what, void *arg)
                               pinned - worker->pinned_bytes,
                               memory_order_relaxed);
     worker->pinned_bytes = pinned;
-    if (group->number == 0)
+    if (group->number == 0) {
         store_sweep(group->port);
+        history_sample(group->server);
+        rates_sample(group->server->rates, now_ns);
+    }
     watch_group_follow(&group->watches);
 }
 
@@ -226,6 +231,8 @@ worker_open(struct server *server, unsigned number, struct worker **out)
     group->server = server;
     group->roster = &server->roster;
     group->counters = &server->counters[number];
+    group->speed = &server->speeds[number];
+    group->rates = rates_worker(server->rates, number);
     group->buffers.account = &server->head_memory;
     group->on_ready = turn_ready;
     pthread_mutex_init(&worker->inbox_lock, NULL);

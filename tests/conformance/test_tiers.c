@@ -3,6 +3,7 @@
 #include "storage/pool.h"
 #include "storage/tier.h"
 #include "tests/lib/nvme_tier.h"
+#include "tests/lib/spill_tier.h"
 
 #include <criterion/criterion.h>
 
@@ -26,8 +27,8 @@ turn(void)
 {
     struct pollfd ready = {.fd = port_fd(port), .events = POLLIN};
 
-    nvme_care(tier, port);
-    nvme_submit(tier, port);
+    lower_care(tier, port);
+    lower_submit(tier, port);
     port_submit(port);
     (void)poll(&ready, 1, 100);
     port_run(port);
@@ -130,16 +131,16 @@ size_of(unsigned number)
 }
 
 static void
-over(enum tier_kind kind, const struct nvme_options *nvme, void (*body)(void))
+over(enum tier_kind kind, struct tier_env env, void (*body)(void))
 {
-    struct tier_env env = {.nvme = nvme};
-
     cr_assert_eq(pool_open(32u << 20, false, &pool), STATUS_OK);
     env.pool = pool;
     cr_assert_eq(tier_open(kind, &env, &tier), STATUS_OK);
     cr_assert_eq(tier->ops, tier_kinds[kind]);
-    if (nvme != NULL)
+    if (kind == TIER_NVME)
         cr_assert_eq(port_open(nvme_engine(tier), NULL, &port), STATUS_OK);
+    else if (kind != TIER_DRAM)
+        cr_assert_eq(port_open(NULL, NULL, &port), STATUS_OK);
     uses(0, 0);
     body();
     port_close(&port);
@@ -170,18 +171,35 @@ over_nvme(enum io_engine_kind engine, void (*body)(void))
     if (engine == IO_URING && !may_use_uring())
         return;
     cr_assert(nvme_tier_make(&nvme, engine, 64u << 20));
-    over(TIER_NVME, &nvme.options, body);
+    over(TIER_NVME, (struct tier_env){.nvme = &nvme.options}, body);
     cr_assert(nvme_tier_remove(&nvme));
+}
+
+/* A build without RocksDB has no such tier. */
+static void
+over_spill(enum spill_compression compression, void (*body)(void))
+{
+    struct spill_tier spill;
+
+    if (tier_kinds[TIER_SPILL]->lower == NULL)
+        return;
+    cr_assert(spill_tier_make(&spill, 64u << 20));
+    spill.options.compression = compression;
+    over(TIER_SPILL, (struct tier_env){.spill = &spill.options}, body);
+    cr_assert(spill_tier_remove(&spill));
 }
 
 /* Runs one body over all kinds, with a pool and a tier of its own each. */
 static void
 over_all(void (*body)(void))
 {
-    cr_assert_eq(TIER_COUNT, 2u, "a kind that is not tested");
-    over(TIER_DRAM, NULL, body);
+    cr_assert_eq(TIER_COUNT, 3u, "a kind that is not tested");
+    over(TIER_DRAM, (struct tier_env){.nvme = NULL}, body);
     over_nvme(IO_URING, body);
     over_nvme(IO_THREADS, body);
+    over_spill(SPILL_NONE, body);
+    over_spill(SPILL_LZ4, body);
+    over_spill(SPILL_ZSTD, body);
 }
 
 static void
@@ -203,7 +221,7 @@ keep_and_give_back(void)
     }
 }
 
-Test(tiers, keep_what_they_are_given_and_give_it_back)
+Test(tiers, keep_what_they_are_given_and_give_it_back, .timeout = 120)
 {
     over_all(keep_and_give_back);
 }

@@ -377,6 +377,11 @@ Test(wires, a_command_with_bodies_is_the_same_wherever_it_is_cut)
         {"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$0\r\n\r\n",
          "MSET a |b ||"},
         {"*3\r\n$6\r\nEXISTS\r\n$2\r\nab\r\n$0\r\n\r\n", "EXISTS ab  |"},
+        {"*6\r\n$12\r\nprefix.match\r\n$5\r\nRANKS\r\n$1\r\n2\r\n$2\r\n--\r\n"
+         "$1\r\na\r\n$0\r\n\r\n",
+         "prefix.match RANKS 2 -- a  |"},
+        {"*3\r\n$7\r\nCLUSTER\r\n$7\r\nKEYSLOT\r\n$5\r\n{a}b\n\r\n",
+         "CLUSTER KEYSLOT {a}b\n |"},
         {"*0\r\n", "|"},
     };
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {

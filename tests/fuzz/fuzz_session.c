@@ -176,9 +176,9 @@ holds(const uint8_t *data, size_t size, const char *word)
 static bool
 is_its_own(const uint8_t *data, size_t size)
 {
-    static const char *const words[] = {"INFO", "TTL",    "CLIENT",
-                                        "PX",   "PSETEX", "EXPIRE",
-                                        "EXAT", "CONFIG", "SCAN"};
+    static const char *const words[] = {
+        "INFO", "TTL",    "CLIENT", "PX",        "PSETEX", "EXPIRE",
+        "EXAT", "CONFIG", "SCAN",   "WITHTIERS", "CLUSTER"};
     static const uint8_t lm_list[] = {4, 0, 0, 0};
 
     if (size > 0 && data[0] < ' ' &&

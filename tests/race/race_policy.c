@@ -5,7 +5,7 @@
  * many keys as it may, and its queues hold just those.  For ThreadSanitizer.
  */
 #include "base/clock.h"
-#include "storage/policy_adaptive.h"
+#include "storage/policy.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -79,8 +79,11 @@ class HttpPort(ServerTest):
                     (405, "GET, HEAD"), (method, path))
 
     def test_too_much_is_refused(self):
-        self.assertEqual(self.ask("/livez", "POST", b"x" * 100_000).status,
-                         413)
+        with socket.create_connection(
+                ("127.0.0.1", self.server.http_port), 20) as client:
+            client.sendall(b"POST /livez HTTP/1.1\r\nHost: x\r\n"
+                           b"Content-Length: 2000000\r\n\r\n")
+            self.assertIn(b" 413 ", client.recv(1000))
         with socket.create_connection(
                 ("127.0.0.1", self.server.http_port), 20) as client:
             try:

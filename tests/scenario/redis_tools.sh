@@ -99,8 +99,11 @@ expect "redis-cli takes several commands" "OK
 1" eval 'printf "MSET a 1 b 2\nGET b\nDEL a\n" | cli'
 expect "redis-cli asks for all documents" 1 \
     eval 'cli COMMAND DOCS set | grep -c "Put a value"'
-expect "redis-cli finds no cluster" 1 \
-    eval 'cli INFO cluster | grep -c cluster_enabled:0'
+expect "redis-cli finds a cluster of one" 1 \
+    eval "redis-cli --cluster check 127.0.0.1:$port |
+        grep -c 'All 16384 slots covered'"
+expect "redis-cli follows a cluster" "OK
+v" eval 'printf "SET k v\nGET k\n" | cli -c'
 flush
 
 # benchmark SENTENCE COUNTER MOST ARGUMENTS...: it ends well, says no error, and

@@ -164,7 +164,7 @@ class TranscriptTest(unittest.TestCase):
             (["CONFIG", "GET", "maxmemory"],
              b"*2\r\n$9\r\nmaxmemory\r\n$8\r\n67108864\r\n"))
         self.assertEqual(self.client.call("COMMAND", "DOCS")[:1], b"*")
-        self.assertIn(b"cluster_enabled:0",
+        self.assertIn(b"cluster_enabled:1",
                       self.client.value("INFO", "cluster"))
 
 

@@ -135,22 +135,55 @@ Test(simulate_policies, adaptive_is_no_worse_than_the_others)
     }
 }
 
+/* Says what a plan would hit with one tier of other sizes, and looks. */
+static void
+check_curve(struct simulate_plan plan, double tolerance)
+{
+    struct simulate_result result, other;
+
+    plan.has_curve = true;
+    run(plan, &result);
+    plan.has_curve = false;
+    for (unsigned tier = 0; tier < SIMULATE_TIERS; tier++) {
+        for (unsigned i = 0; plan.sizes[tier] != 0 && i < POLICY_CURVE_SIZES;
+             i++) {
+            struct simulate_plan with = plan;
+            double said = policy_curve_ratio(NULL, &result.curve, tier, i), is;
+
+            with.sizes[tier] = plan.sizes[tier] * policy_curve_percent(i) / 100;
+            is = run(with, &other);
+            cr_assert_float_eq(said, is, tolerance,
+                               "tier %u, %u%%: said %f, is %f", tier,
+                               policy_curve_percent(i), said, is);
+        }
+    }
+}
+
 Test(simulate_policies, adaptive_tells_what_other_sizes_would_hit)
 {
-    struct simulate_result result;
-
     add_chats();
-    run((struct simulate_plan){.policy = &policy_adaptive, .sizes = {600}},
-        &result);
-    cr_assert(result.has_curve);
-    for (unsigned i = 0; i < POLICY_ADAPTIVE_SIZES; i++) {
-        double said = result.curve.hit_ratio[i];
-        double is =
-            run_one_tier(&policy_adaptive, 6ull * result.curve.percent[i], 16);
+    check_curve(
+        (struct simulate_plan){.policy = &policy_adaptive, .sizes = {600}},
+        0.02);
+}
 
-        cr_assert_float_eq(said, is, 0.02, "%u%%: said %f, is %f",
-                           result.curve.percent[i], said, is);
-    }
+Test(simulate_policies, lru_tells_what_other_sizes_would_hit)
+{
+    add_chats();
+    check_curve((struct simulate_plan){.policy = &policy_lru, .sizes = {600}},
+                0.02);
+}
+
+Test(simulate_policies, three_tiers_tell_what_other_sizes_would_hit)
+{
+    add_chats();
+    check_curve((struct simulate_plan){.policy = &policy_adaptive,
+                                       .sizes = {100, 400, 800}},
+                0.03);
+    check_curve((struct simulate_plan){.policy = &policy_adaptive,
+                                       .sizes = {100, 400, 800},
+                                       .write = SIMULATE_EVICTED},
+                0.03);
 }
 
 Test(simulate_tiers, what_leaves_dram_is_found_on_nvme)
@@ -246,4 +279,95 @@ Test(simulate_tiers, spill_drops_its_oldest_group)
         &result);
     cr_assert_eq(hits[90], 0);
     cr_assert_eq(hits[91], 1);
+}
+
+/* Names from ' ' on. */
+static void
+add_range(unsigned first, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char name[2] = {(char)(' ' + first + i), '\0'};
+
+        add_blocks(name);
+    }
+}
+
+Test(simulate_tiers, spill_keeps_what_was_hit_there)
+{
+    struct simulate_result result;
+
+    /* Groups of four, and three of them may stay. */
+    add_range(0, 30);
+    add_range(0, 3);
+    add_range(30, 12);
+    add_range(0, 5);
+    run((struct simulate_plan){.policy = &policy_lru, .sizes = {2, 10, 32}},
+        &result);
+    cr_assert_arr_eq(&hits[45], ((uint32_t[]){1, 1, 1, 0, 0}),
+                     5 * sizeof hits[0]);
+    cr_assert_eq(result.tier_hits[SIMULATE_SPILL], 6);
+    cr_assert_eq(result.tier_writes[SIMULATE_NVME], 30 + 12 + 2,
+                 "what is hit in the spill stays there");
+}
+
+Test(simulate_tiers, what_is_hit_in_the_spill_again_and_again_rises)
+{
+    struct simulate_result result;
+    uint64_t writes;
+
+    add_range(0, 30);
+    for (unsigned i = 0; i < 2; i++) {
+        add_range(0, 1);
+        add_range(40, 2);
+    }
+    run((struct simulate_plan){.policy = &policy_lru, .sizes = {2, 10, 64}},
+        &result);
+    writes = result.tier_writes[SIMULATE_NVME];
+    add_range(0, 1);
+    run((struct simulate_plan){.policy = &policy_lru, .sizes = {2, 10, 64}},
+        &result);
+    cr_assert_eq(result.tier_hits[SIMULATE_SPILL], 3);
+    cr_assert_eq(result.tier_writes[SIMULATE_NVME], writes + 1);
+}
+
+Test(simulate_tiers, evicted_writes_nothing_that_the_spill_has)
+{
+    struct simulate_result result;
+    struct simulate_plan plan = {
+        .policy = &policy_lru, .sizes = {2, 10, 64}, .write = SIMULATE_EVICTED};
+    uint64_t writes;
+
+    add_range(0, 30);
+    run(plan, &result);
+    writes = result.tier_writes[SIMULATE_NVME];
+    add_range(0, 1);
+    add_range(40, 2);
+    run(plan, &result);
+    cr_assert_eq(result.tier_hits[SIMULATE_SPILL], 1);
+    cr_assert_eq(result.tier_writes[SIMULATE_NVME], writes + 2,
+                 "the two before it, but not itself");
+}
+
+/* As good as one cache: no less than LRU of so many blocks. */
+static void
+check_tiers(enum simulate_write write, uint64_t blocks)
+{
+    double one = run_one_tier(&policy_lru, blocks, 1), three;
+    struct simulate_result result;
+
+    three = run((struct simulate_plan){.policy = &policy_adaptive,
+                                       .sizes = {100, 400, 800},
+                                       .write = write},
+                &result);
+    cr_assert(three >= one - 0.005, "%f, one LRU of %u has %f", three,
+              (unsigned)blocks, one);
+}
+
+Test(simulate_tiers, three_tiers_hit_what_one_lru_of_as_many_places_does)
+{
+    /* Of 1,300: 12 are spare segments, 75 a free group and half of the oldest,
+     * and what is in DRAM is below, too. */
+    add_chats();
+    check_tiers(SIMULATE_ALL, 1100);
+    check_tiers(SIMULATE_EVICTED, 1150);
 }

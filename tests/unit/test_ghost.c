@@ -224,3 +224,20 @@ Test(ghost, sees_that_the_ends_of_runs_are_used_like_the_rest)
     cr_assert_not(ghost_may_end(ghost));
     free(ghost);
 }
+
+Test(ghost, caches_may_be_given_sizes_of_their_own)
+{
+    const struct ghost_plan plans[] = {{100, 0}, {100, 0}};
+    const uint64_t sizes[] = {10, 100};
+
+    start(1024, plans, 2);
+    for (uint64_t tick = 1; tick <= 200; tick++)
+        use(tick % 100, tick);
+    ghost_fit(ghost, sizes);
+    for (uint64_t tick = 201; tick <= 300; tick++)
+        use(tick % 100, tick);
+    cr_assert_eq(ghost->caches[0].count, 10);
+    cr_assert_eq(ghost->caches[0].misses, 200);
+    cr_assert_eq(ghost->caches[1].misses, 100);
+    free(ghost);
+}

@@ -16,8 +16,10 @@ static uint64_t used_at_start;
 static void
 start(void)
 {
-    cr_assert_eq(index_open(MEMORY, PARTS, &policy_lru, &index_here),
-                 STATUS_OK);
+    const struct index_plan plan = {
+        .memory = MEMORY, .parts = PARTS, .policy = &policy_lru};
+
+    cr_assert_eq(index_open(&plan, &index_here), STATUS_OK);
     used_at_start = index_memory_used(index_here);
 }
 
@@ -37,7 +39,7 @@ link_entry(struct entry *entry)
 {
     struct part *part = index_lock(index_here, entry->hash);
 
-    part_link(part, entry);
+    part_link(part, entry, NULL);
     index_unlock(part);
 }
 
@@ -96,9 +98,10 @@ oldest(uint64_t now_ns)
 static void
 touch(struct entry *entry)
 {
+    struct index_access access = {.step = POLICY_HIT};
     struct part *part = index_lock(index_here, entry->hash);
 
-    part_touch(part, entry);
+    part_touch(part, entry, &access);
     index_unlock(part);
 }
 

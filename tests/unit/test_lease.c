@@ -106,7 +106,7 @@ Test(lease, of_a_new_duration_is_counted_anew)
 
     start(DURATION);
     cr_assert_eq(grant(CAP, &a), STATUS_OK);
-    lease_set_duration(account, DURATION / 100);
+    lease_set_duration(account, DURATION / 100, 0);
     cr_assert_eq(grant(400, &b), STATUS_OK);
     cr_assert_eq(b, now_ns + DURATION / 100);
     lease_end(account, now_ns, CAP, a);
@@ -115,6 +115,65 @@ Test(lease, of_a_new_duration_is_counted_anew)
     cr_assert_eq(lease_bytes(account, now_ns), 0);
     cr_assert_eq(grant(CAP, &a), STATUS_OK);
     cr_assert_eq(lease_bytes(account, now_ns), CAP);
+    lease_close(&account);
+}
+
+Test(lease, of_a_time_of_its_own_is_no_longer_than_the_longest)
+{
+    uint64_t a = 0, b = 0, c = 0;
+
+    start(DURATION);
+    lease_set_duration(account, DURATION, 6 * DURATION);
+    cr_assert_eq(lease_grant_for(account, now_ns, 5, 100, &a), STATUS_OK);
+    cr_assert_eq(a, now_ns + 5);
+    cr_assert_eq(lease_grant_for(account, now_ns, 6 * DURATION, 100, &b),
+                 STATUS_OK);
+    cr_assert_eq(b, now_ns + 6 * DURATION);
+    cr_assert_eq(lease_grant_for(account, now_ns, UINT64_MAX, 100, &c),
+                 STATUS_OK);
+    cr_assert_eq(c, now_ns + 6 * DURATION);
+    cr_assert_eq(lease_length(account, UINT64_MAX), 6 * DURATION);
+    cr_assert_eq(lease_length(account, 5), 5);
+    cr_assert_eq(lease_bytes(account, now_ns), 300);
+    now_ns += DURATION;
+    cr_assert_eq(lease_bytes(account, now_ns), 200);
+    now_ns += 6 * DURATION;
+    cr_assert_eq(lease_bytes(account, now_ns), 0);
+    lease_close(&account);
+}
+
+Test(lease, is_never_made_shorter)
+{
+    uint64_t a = 0, end;
+
+    start(DURATION);
+    lease_set_duration(account, DURATION, 6 * DURATION);
+    cr_assert_eq(lease_grant_for(account, now_ns, 4 * DURATION, CAP, &a),
+                 STATUS_OK);
+    end = now_ns + 4 * DURATION;
+    cr_assert_eq(grant(CAP, &a), STATUS_OK);
+    cr_assert_eq(a, end);
+    cr_assert_eq(lease_grant_for(account, now_ns, 1, CAP, &a), STATUS_OK);
+    cr_assert_eq(a, end);
+    cr_assert_eq(lease_bytes(account, now_ns), CAP);
+    now_ns += 4 * DURATION - 1;
+    cr_assert_eq(grant(CAP, &a), STATUS_OK);
+    cr_assert_eq(a, now_ns + DURATION);
+    lease_end(account, now_ns, CAP, a);
+    cr_assert_eq(lease_bytes(account, now_ns), 0);
+    lease_close(&account);
+}
+
+Test(lease, of_no_duration_is_none_whatever_was_asked_for)
+{
+    uint64_t a = 0;
+
+    start(0);
+    lease_set_duration(account, 0, DURATION);
+    cr_assert_eq(lease_grant_for(account, now_ns, DURATION, CAP, &a),
+                 STATUS_OK);
+    cr_assert_eq(a, 0);
+    cr_assert_eq(lease_length(account, DURATION), 0);
     lease_close(&account);
 }
 

@@ -336,3 +336,51 @@ Test(options, names_and_reload_come_from_the_table)
     cr_expect(!option_may_reload(OPTION_ID_dram_size));
     cr_expect(option_may_reload(OPTION_ID_log_level));
 }
+
+Test(options, an_address_without_a_fallback_may_be_empty)
+{
+    takes("cluster.announce=cache-0.example:7654");
+    cr_expect_str_eq(options.cluster_announce, "cache-0.example:7654");
+    takes("cluster.announce=");
+    cr_expect_str_eq(options.cluster_announce, "");
+    refuses("cluster.announce=cache-0.example", "not an address", "host:port");
+    refuses("listen.data=", "not an address", "host:port");
+}
+
+Test(options, a_text_is_taken_as_it_is)
+{
+    char value[OPTION_TEXT_MAX];
+
+    takes("index.key_template={model} \"\\@{hash}");
+    cr_expect_str_eq(options.index_key_template, "{model} \"\\@{hash}");
+    option_format(&options, OPTION_ID_index_key_template, value, sizeof(value));
+    cr_expect_str_eq(value, options.index_key_template);
+    refuses("index.key_template=a\nb", "not a text", "without control");
+}
+
+Test(options, one_of_each_type_is_copied_with_its_source)
+{
+    static struct options copy;
+    static const enum option_id ids[] = {
+        OPTION_ID_limits_key,       OPTION_ID_cluster_enabled,
+        OPTION_ID_cluster_announce, OPTION_ID_index_key_template,
+        OPTION_ID_log_level,        OPTION_ID_nvme_path};
+    char before[OPTION_TEXT_MAX], after[OPTION_TEXT_MAX];
+
+    takes("limits.key=100");
+    takes("cluster.enabled=false");
+    takes("cluster.announce=h:1");
+    takes("index.key_template={hash}");
+    takes("log.level=debug");
+    takes("nvme.path=/x");
+    takes("dram.size=2MiB");
+    options_init(&copy);
+    for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        option_copy(&copy, &options, ids[i]);
+        option_format(&options, ids[i], before, sizeof(before));
+        option_format(&copy, ids[i], after, sizeof(after));
+        cr_expect_str_eq(after, before);
+        cr_expect_str_eq(copy.source[ids[i]], "--set");
+    }
+    cr_expect(copy.dram_size == 1ull << 30, "what was not copied is as it was");
+}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The adaptive policy: what goes first, and what it learns. */
-#include "storage/policy_adaptive.h"
 #include "tests/lib/store_values.h"
 #include "tests/unit/policy_checks.h"
 

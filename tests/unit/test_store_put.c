@@ -333,7 +333,7 @@ Test(store_put, of_the_same_bytes_keeps_their_place)
     cr_assert_eq(chunk_of(1), chunk);
     cr_assert_eq(counted(COUNTER_puts_same), 1);
     cr_assert_eq(counted(COUNTER_puts_stored), 1);
-    cr_assert_eq(usage().chunks, 1);
+    cr_assert_eq(usage().tiers[TIER_DRAM].chunks, 1);
     cr_assert_eq(usage().tiers[TIER_DRAM].bytes_used, 100000);
     cr_assert_eq(store_names(here.store, 0), 1);
     cr_assert_eq(get(1, 5), STATUS_OK);

@@ -13,6 +13,7 @@
 int command_load(int argc, char **argv);
 int command_ceiling(int argc, char **argv);
 int command_disk(int argc, char **argv);
+int command_lookup(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_simulate(int argc, char **argv);
 int command_generate(int argc, char **argv);

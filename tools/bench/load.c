@@ -28,7 +28,6 @@ struct run {
     const struct load_plan *plan;
     const struct load_value *value;
     struct load_tier *tier; /* of is_nvme, else NULL */
-    _Atomic uint64_t next; /* with a tier: all clients walk the keys together */
     pthread_barrier_t ready, go;
     uint64_t start_ns, stop_ns;
 };
@@ -39,7 +38,7 @@ struct load_client {
     unsigned index;
     struct wire *wire;
     uint8_t *buffer;
-    uint64_t number; /* of the next key; without a tier */
+    uint64_t number; /* of the next key */
     uint64_t random;
     uint64_t end_ns;
     struct load_result result;
@@ -168,19 +167,21 @@ fill_tier(struct load_client *client)
     settle(client);
 }
 
-/* What comes before the first key when keys are walked round and round, so that
- * DRAM holds what it would hold then. */
+/* What comes before the first key of each share when keys are walked round and
+ * round, so that DRAM holds what it would hold then. */
 static void
 walk_up(struct load_client *client)
 {
     const struct load_plan *plan = client->run->plan;
     uint64_t count = client->run->tier->start.dram_size / plan->size + 1;
-    if (count > plan->keys)
-        count = plan->keys;
-    for (uint64_t i = plan->keys - count; i < plan->keys; i++) {
-        if (client->status != STATUS_OK ||
-            !get_one(client, plan->first_key + i))
-            return;
+    uint64_t each = count / plan->connections + 1;
+    for (unsigned share = 1; share <= plan->connections; share++) {
+        uint64_t end = plan->keys * share / plan->connections;
+        for (uint64_t i = end > each ? end - each : 0; i < end; i++) {
+            if (client->status != STATUS_OK ||
+                !get_one(client, plan->first_key + i))
+                return;
+        }
     }
 }
 
@@ -251,20 +252,37 @@ choose(struct load_client *client)
                                                                 : KIND_PUT;
 }
 
-/* Each begins at another key.  With a tier they take turns instead, so that one
- * that is quicker does not come to what another has just read. */
+/* The keys of one client, from the first one to the one behind the last: all of
+ * them, but with a tier a share of its own, so that one that is quicker does not
+ * come to what another has just read. */
+static uint64_t
+first_key(const struct load_client *client)
+{
+    const struct load_plan *plan = client->run->plan;
+    return client->run->tier == NULL
+               ? 0
+               : plan->keys * client->index / plan->connections;
+}
+
+static uint64_t
+end_key(const struct load_client *client)
+{
+    const struct load_plan *plan = client->run->plan;
+    uint64_t end = client->run->tier == NULL
+                       ? plan->keys
+                       : plan->keys * (client->index + 1) / plan->connections;
+    return end > first_key(client) ? end : first_key(client) + 1;
+}
+
+/* In order, as an engine asks for the chunks of its prompts, round and round.
+ * Each begins at another one. */
 static uint64_t
 next_key(struct load_client *client)
 {
-    struct run *run = client->run;
-    uint64_t keys = run->plan->keys, number = client->number;
-    if (run->tier != NULL)
-        number =
-            atomic_fetch_add_explicit(&run->next, 1, memory_order_relaxed) %
-            keys;
-    else
-        client->number = number + 1 == keys ? 0 : number + 1;
-    return run->plan->first_key + number;
+    uint64_t number = client->number++;
+    if (client->number >= end_key(client))
+        client->number = first_key(client);
+    return client->run->plan->first_key + number;
 }
 
 static void

@@ -17,6 +17,8 @@ static const struct command {
      "measure the most any TCP server could do on this machine"},
     {"disk", command_disk, (char[]){"prefixcache-bench disk"},
      "measure the most any program could read from or write to a disk"},
+    {"lookup", command_lookup, (char[]){"prefixcache-bench lookup"},
+     "measure prefix lookups of a server, or the index alone"},
     {"replay", command_replay, (char[]){"prefixcache-bench replay"},
      "drive a server with the requests of a trace"},
     {"simulate", command_simulate, (char[]){"prefixcache-bench simulate"},

@@ -7,6 +7,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+void
+simulate_block_enter(struct simulate_state *state, struct simulate_block *block,
+                     enum simulate_tier tier)
+{
+    state->held[block->tiers]--;
+    block->tiers |= (uint8_t)(1u << tier);
+    state->held[block->tiers]++;
+    policy_lower_enter(&block->lower, (enum policy_lower_tier)tier);
+}
+
+void
+simulate_block_leave(struct simulate_state *state, struct simulate_block *block,
+                     enum simulate_tier tier)
+{
+    state->held[block->tiers]--;
+    block->tiers &= (uint8_t) ~(1u << tier);
+    state->held[block->tiers]++;
+    if (tier == state->lowest)
+        state->is_full = true;
+    if (block->tiers != 0)
+        return;
+    /* Its entry is no more. */
+    block->node.uses = 0;
+    block->lower = (struct policy_lower){0};
+}
+
 static struct simulate_block *
 find(const struct simulate_state *state, uint64_t hash)
 {
@@ -37,6 +63,18 @@ step(struct simulate_state *state, enum policy_step step,
     return access;
 }
 
+/* Got, or put: it is in DRAM now. */
+static void
+access_block(struct simulate_state *state, struct simulate_block *block,
+             const struct policy_access *access)
+{
+    state->tick++;
+    if (block->tiers != 0)
+        policy_lower_hit(&block->lower);
+    simulate_curve_access(state, access);
+    simulate_dram_access(state, block, access);
+}
+
 static void
 hit(struct simulate_state *state, struct simulate_block *block)
 {
@@ -46,11 +84,9 @@ hit(struct simulate_state *state, struct simulate_block *block)
     while (!simulate_block_is_in(block, tier))
         tier++;
     state->result->tier_hits[tier]++;
-    state->tick++;
-    block->was_hit = true;
-    simulate_dram_access(state, block, &access);
+    access_block(state, block, &access);
     if (state->plan->write != SIMULATE_EVICTED)
-        simulate_tiers_write(state, block, SIMULATE_NVME);
+        simulate_tiers_offer(state, block, POLICY_LOWER_HIT);
 }
 
 static void
@@ -59,12 +95,11 @@ put(struct simulate_state *state, struct simulate_block *block)
     struct policy_access access = step(state, POLICY_PUT, block);
     bool is_same = block->tiers != 0;
 
-    state->tick++;
-    block->was_hit = is_same;
-    simulate_dram_access(state, block, &access);
-    if (state->plan->write == SIMULATE_ALL ||
-        (state->plan->write == SIMULATE_REUSED && is_same))
-        simulate_tiers_write(state, block, SIMULATE_NVME);
+    access_block(state, block, &access);
+    if (state->plan->write == SIMULATE_ALL)
+        simulate_tiers_offer(state, block, POLICY_LOWER_PUT);
+    else if (state->plan->write == SIMULATE_REUSED && is_same)
+        simulate_tiers_offer(state, block, POLICY_LOWER_HIT);
 }
 
 static uint32_t
@@ -114,6 +149,8 @@ open_all(struct simulate_state *state, uint64_t ids)
 
     if (status == STATUS_OK)
         status = simulate_tiers_open(state);
+    if (status == STATUS_OK && state->plan->has_curve)
+        status = simulate_curve_open(state);
     state->mask = 1;
     while (state->mask < ids * 2)
         state->mask = state->mask * 2 + 1;
@@ -125,7 +162,8 @@ enum status
 simulate_run(const struct trace *trace, const struct simulate_plan *plan,
              struct simulate_result *result)
 {
-    struct simulate_state state = {.plan = plan, .result = result};
+    struct simulate_state state = {
+        .plan = plan, .result = result, .held = {trace->id_count}};
     uint32_t *hits = result->hits;
     enum status status;
 
@@ -140,9 +178,7 @@ simulate_run(const struct trace *trace, const struct simulate_plan *plan,
     status = open_all(&state, trace->id_count);
     for (size_t i = 0; status == STATUS_OK && i < trace->count; i++)
         hits[i] = serve(&state, &trace->requests[i]);
-    if (status == STATUS_OK && plan->policy == &policy_adaptive)
-        result->has_curve =
-            policy_adaptive_curve(state.shared, state.tick, &result->curve);
+    simulate_curve_close(&state);
     simulate_tiers_close(&state);
     free(state.blocks);
     free(state.orders);

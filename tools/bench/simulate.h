@@ -8,18 +8,20 @@
  * is put, in order.  The hit ratio is the sum of hits over the sum of blocks.
  * All blocks are of one size, all moves take no time, and one client asks.
  *
- * Tiers below DRAM are filled as the mover fills them:
+ * Tiers below DRAM are filled as the mover fills them, by what the server's own
+ * policy says of each block (storage/policy_lower.h):
  *   NVMe   a log of segments, two of them always ready; when they are not, the
- *          oldest is gone through: blocks hit since they were written are
- *          written anew, up to SIMULATE_REINSERT percent of it
- *   spill  what NVMe gives up; in SIMULATE_GROUPS groups, the oldest dropped
- *          whole
+ *          oldest is gone through
+ *   spill  what NVMe gives up; in groups, one of them always free; when it is
+ *          not, the oldest is gone through, and dropped whole
+ * Of a unit up to SIMULATE_REINSERT percent are written anew.  What is written is
+ * there at once, and no write is ever skipped.
  */
 #ifndef TOOLS_BENCH_SIMULATE_H
 #define TOOLS_BENCH_SIMULATE_H
 
 #include "storage/policy.h"
-#include "storage/policy_adaptive.h"
+#include "storage/policy_curve.h"
 #include "tools/bench/trace.h"
 
 #define SIMULATE_PARTS    16u
@@ -46,14 +48,14 @@ struct simulate_plan {
                                        for none */
     enum simulate_write write;
     unsigned parts; /* of the index */
+    bool has_curve; /* estimate what other sizes would hit */
 };
 
 struct simulate_result {
     uint32_t *hits; /* of each request; the caller's array */
     uint64_t tier_hits[SIMULATE_TIERS];
     uint64_t tier_writes[SIMULATE_TIERS];
-    bool has_curve; /* the adaptive policy's own estimate */
-    struct policy_adaptive_curve curve;
+    struct policy_curve_count curve; /* where the plan has one */
 };
 
 /* NO_SPACE without memory. */

@@ -23,6 +23,7 @@ enum {
     OPTION_NVME,
     OPTION_SPILL,
     OPTION_WRITE,
+    OPTION_CURVE,
     OPTION_PARTS,
     OPTION_REQUESTS,
     OPTION_BLOCK_TOKENS,
@@ -42,6 +43,11 @@ static const struct argp_option options[] = {
      0},
     {"write", OPTION_WRITE, "all|reused|evicted", 0,
      "What is written to NVMe (all)", 0},
+    {"curve", OPTION_CURVE, NULL, 0,
+     "Show what the server would estimate for each tier at half, twice and "
+     "four "
+     "times its size, beside simulations of that",
+     0},
     {"parts", OPTION_PARTS, "N", 0, "Parts of the index (16)", 0},
     {"requests", OPTION_REQUESTS, "N", 0, "Only the first N requests", 0},
     {"block-tokens", OPTION_BLOCK_TOKENS, "N", 0,
@@ -192,6 +198,9 @@ parse(int key, char *text, struct argp_state *state)
     case OPTION_WRITE:
         take_write(state, text, arguments);
         return 0;
+    case OPTION_CURVE:
+        arguments->plan.has_curve = true;
+        return 0;
     case OPTION_PARTS:
         arguments->plan.parts =
             (unsigned)quantity_count_option(state, "parts", text, 1, 1024);
@@ -255,6 +264,43 @@ simulate_one(const struct arguments *arguments, const struct trace *trace,
     if (status == STATUS_OK)
         row->score = replay_score_of(trace, hits, 0, trace->count,
                                      arguments->block_tokens);
+    row->has_curve = plan.has_curve && plan.policy != NULL;
+    return status;
+}
+
+/* One tier at another size: what was estimated, and what is. */
+static enum status
+compare_size(const struct arguments *arguments, const struct trace *trace,
+             uint32_t *hits, struct simulate_row *row, unsigned tier,
+             unsigned size)
+{
+    struct simulate_curve *curve = &row->curve[tier][size];
+    struct simulate_row other = {.policy = row->policy};
+    enum status status;
+
+    memcpy(other.sizes, row->sizes, sizeof other.sizes);
+    other.sizes[tier] = row->sizes[tier] * policy_curve_percent(size) / 100;
+    if (other.sizes[tier] == 0)
+        other.sizes[tier] = 1;
+    status = simulate_one(arguments, trace, hits, &other);
+    curve->estimated = policy_curve_ratio(NULL, &row->result.curve, tier, size);
+    curve->is = replay_score_blocks(&other.score);
+    return status;
+}
+
+static enum status
+compare_sizes(const struct arguments *arguments, const struct trace *trace,
+              uint32_t *hits, struct simulate_row *row)
+{
+    enum status status = STATUS_OK;
+
+    for (unsigned i = 0; i < SIMULATE_TIERS * POLICY_CURVE_SIZES; i++) {
+        unsigned tier = i / POLICY_CURVE_SIZES;
+
+        if (row->has_curve && row->sizes[tier] != 0 && status == STATUS_OK)
+            status = compare_size(arguments, trace, hits, row, tier,
+                                  i % POLICY_CURVE_SIZES);
+    }
     return status;
 }
 
@@ -275,6 +321,7 @@ run(const struct arguments *arguments, const struct trace *trace,
         .rows = rows,
         .policies = arguments->policy_count,
         .capacities = arguments->capacity_count,
+        .has_curve = arguments->plan.has_curve,
         .write = arguments->plan.sizes[SIMULATE_DRAM] == 0
                      ? NULL
                      : writes[arguments->plan.write]};
@@ -284,7 +331,8 @@ run(const struct arguments *arguments, const struct trace *trace,
         rows[i].policy = arguments->policies[i % report.policies];
         memcpy(rows[i].sizes, arguments->plan.sizes, sizeof rows[i].sizes);
         rows[i].sizes[0] = arguments->capacities[i / report.policies];
-        if (simulate_one(arguments, trace, hits, &rows[i]) != STATUS_OK)
+        if (simulate_one(arguments, trace, hits, &rows[i]) != STATUS_OK ||
+            compare_sizes(arguments, trace, hits, &rows[i]) != STATUS_OK)
             return give_up("no memory for such a cache");
     }
     simulate_report_print(stdout, arguments->form, &report);

@@ -41,16 +41,23 @@ evict(struct simulate_state *state)
 
     if (block == NULL)
         return;
-    if (state->plan->write == SIMULATE_EVICTED) {
-        block->was_hit = false;
-        simulate_tiers_write(state, block, SIMULATE_NVME);
-    }
+    policy_lower_leave(&block->lower, policy_is_tail(&block->node));
+    if (state->plan->write == SIMULATE_EVICTED)
+        simulate_tiers_offer(state, block, POLICY_LOWER_LEAVE);
     state->plan->policy->evict(state->shared, order_of(state, block),
                                &block->node, block->hash);
-    block->tiers &= (uint8_t) ~(1u << SIMULATE_DRAM);
-    if (block->tiers == 0) /* its entry is no more */
-        block->node.uses = 0;
-    state->in_dram--;
+    simulate_block_leave(state, block, SIMULATE_DRAM);
+}
+
+static uint64_t
+in_dram(const struct simulate_state *state)
+{
+    uint64_t sum = 0;
+
+    for (unsigned tiers = 0; tiers < 1u << SIMULATE_TIERS; tiers++)
+        if ((tiers & (1u << SIMULATE_DRAM)) != 0)
+            sum += state->held[tiers];
+    return sum;
 }
 
 void
@@ -63,13 +70,13 @@ simulate_dram_access(struct simulate_state *state, struct simulate_block *block,
     if (simulate_block_is_in(block, SIMULATE_DRAM)) {
         policy->touch(state->shared, order, &block->node, access);
     } else {
-        while (state->in_dram >= state->plan->sizes[SIMULATE_DRAM])
+        while (in_dram(state) >= state->plan->sizes[SIMULATE_DRAM])
             evict(state);
         policy->insert(state->shared, order, &block->node, access);
-        block->tiers |= 1u << SIMULATE_DRAM;
-        state->in_dram++;
+        simulate_block_enter(state, block, SIMULATE_DRAM);
     }
     block->node.is_first = access->position == 0;
+    block->node.run = (uint32_t)access->run_tick;
 }
 
 void

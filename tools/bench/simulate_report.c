@@ -67,39 +67,53 @@ print_tiers(FILE *file, const struct simulate_report *report)
 }
 
 static void
+print_curve(FILE *file, const struct simulate_row *row, unsigned tier)
+{
+    fprintf(file, "%-14s %-6s %9" PRIu64, row->policy, tier_names[tier],
+            row->sizes[tier]);
+    for (unsigned s = 0; s < POLICY_CURVE_SIZES; s++)
+        fprintf(file, "  %.4f %.4f", row->curve[tier][s].estimated,
+                row->curve[tier][s].is);
+    fputc('\n', file);
+}
+
+static void
 print_curves(FILE *file, const struct simulate_report *report)
 {
     unsigned count = report->policies * report->capacities;
-    bool is_first = true;
 
-    for (unsigned i = 0; i < count; i++) {
-        const struct simulate_row *row = &report->rows[i];
-        const struct policy_adaptive_curve *curve = &row->result.curve;
-
-        if (!row->result.has_curve)
-            continue;
-        if (is_first)
-            fprintf(file, "\n%s's own estimate, for other sizes\n%-14s",
-                    row->policy, "capacity");
-        for (unsigned s = 0; is_first && s < POLICY_ADAPTIVE_SIZES; s++)
-            fprintf(file, " %8u%%", curve->percent[s]);
-        fprintf(file, "%s%-14" PRIu64, is_first ? "\n" : "", row->sizes[0]);
-        for (unsigned s = 0; s < POLICY_ADAPTIVE_SIZES; s++)
-            fprintf(file, " %9.4f", curve->hit_ratio[s]);
-        fputc('\n', file);
-        is_first = false;
-    }
+    if (!report->has_curve)
+        return;
+    fprintf(file,
+            "\nhit ratio with one tier of another size, estimated and "
+            "as it is\n%-14s %-6s %9s",
+            "policy", "tier", "blocks");
+    for (unsigned s = 0; s < POLICY_CURVE_SIZES; s++)
+        fprintf(file, "  %12u%%", policy_curve_percent(s));
+    fputc('\n', file);
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned t = 0; report->rows[i].has_curve && t < SIMULATE_TIERS;
+             t++)
+            if (report->rows[i].sizes[t] != 0)
+                print_curve(file, &report->rows[i], t);
 }
 
 static json_t *
-curve_json(const struct policy_adaptive_curve *curve)
+curve_json(const struct simulate_row *row)
 {
     json_t *array = json_array();
 
-    for (unsigned s = 0; s < POLICY_ADAPTIVE_SIZES; s++)
-        json_array_append_new(
-            array, json_pack("{s:i, s:f}", "percent", (int)curve->percent[s],
-                             "hit_ratio", curve->hit_ratio[s]));
+    for (unsigned i = 0; i < SIMULATE_TIERS * POLICY_CURVE_SIZES; i++) {
+        unsigned tier = i / POLICY_CURVE_SIZES, s = i % POLICY_CURVE_SIZES;
+        const struct simulate_curve *curve = &row->curve[tier][s];
+
+        if (row->sizes[tier] != 0)
+            json_array_append_new(
+                array,
+                json_pack("{s:s, s:i, s:f, s:f}", "tier", tier_names[tier],
+                          "percent", (int)policy_curve_percent(s), "estimated",
+                          curve->estimated, "hit_ratio", curve->is));
+    }
     return array;
 }
 
@@ -121,8 +135,8 @@ row_json(const struct simulate_report *report, const struct simulate_row *row)
                                       (json_int_t)row->result.tier_hits[t],
                                       "hit_ratio", share_of(row, t), "writes",
                                       (json_int_t)row->result.tier_writes[t]));
-    if (row->result.has_curve)
-        json_object_set_new(object, "ghost", curve_json(&row->result.curve));
+    if (row->has_curve)
+        json_object_set_new(object, "curve", curve_json(row));
     return object;
 }
 

@@ -7,12 +7,19 @@
 #include "tools/bench/report.h"
 #include "tools/bench/simulate.h"
 
+/* What was estimated and what is, of other sizes of a tier. */
+struct simulate_curve {
+    double estimated, is;
+};
+
 /* One simulation; result.hits is no longer there. */
 struct simulate_row {
     const char *policy;
     uint64_t sizes[SIMULATE_TIERS];
     struct replay_score score;
     struct simulate_result result;
+    bool has_curve;
+    struct simulate_curve curve[SIMULATE_TIERS][POLICY_CURVE_SIZES];
 };
 
 struct simulate_report {
@@ -21,6 +28,7 @@ struct simulate_report {
     const char *write;               /* NULL where there is one tier only */
     const struct simulate_row *rows; /* by capacity, then by policy */
     unsigned policies, capacities;
+    bool has_curve;
 };
 
 void simulate_report_print(FILE *, enum report_form,

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The lower tiers: logs whose oldest part is given back whole. */
+/* The lower tiers: logs whose oldest unit is given back whole. */
 #include "tools/bench/simulate_state.h"
 
 #include <stdlib.h>
 
 /* Of fewer blocks nothing could be written anew. */
 #define UNIT_LEAST 4u
+/* Bytes of a block; any number of them. */
+#define BLOCK_SIZE 4096u
 
 static uint64_t
 unit_of(uint64_t blocks, unsigned count)
@@ -40,7 +42,9 @@ simulate_tiers_open(struct simulate_state *state)
 
     if (status == STATUS_OK)
         status = open_log(&state->logs[SIMULATE_SPILL], sizes[SIMULATE_SPILL],
-                          SIMULATE_GROUPS, 0);
+                          SIMULATE_GROUPS, 1);
+    while (state->lowest + 1 < SIMULATE_TIERS && sizes[state->lowest + 1] != 0)
+        state->lowest++;
     return status;
 }
 
@@ -59,59 +63,86 @@ append(struct simulate_state *state, struct simulate_block *block,
 
     log->slots[log->next % log->room] = block;
     block->places[tier] = log->next++;
-    block->tiers |= (uint8_t)(1u << tier);
+    simulate_block_enter(state, block, tier);
     state->result->tier_writes[tier]++;
 }
 
-static void
-forget(struct simulate_block *block, enum simulate_tier tier)
+static struct policy_lower_facts
+facts_of(const struct simulate_state *state, const struct simulate_block *block,
+         enum simulate_tier tier)
 {
-    block->tiers &= (uint8_t) ~(1u << tier);
-    if (block->tiers == 0)
-        block->node.uses = 0;
+    return (struct policy_lower_facts){
+        .tiers = block->tiers,
+        .uses = block->node.uses,
+        .has_below =
+            tier == SIMULATE_NVME && state->logs[SIMULATE_SPILL].room != 0,
+        .leaves_written = state->plan->write == SIMULATE_EVICTED,
+        .run = block->node.run,
+        .size = BLOCK_SIZE,
+        .room = state->logs[tier].keep.bytes};
 }
 
-/* Is worth another life on NVMe, or goes one tier down. */
+static void write_block(struct simulate_state *, struct simulate_block *,
+                        enum simulate_tier);
+
 static void
-give_up(struct simulate_state *state, struct simulate_block *block,
-        enum simulate_tier tier, uint64_t *kept)
+end(struct simulate_state *state, struct simulate_block *block,
+    enum simulate_tier tier)
 {
-    if (tier == SIMULATE_NVME && block->was_hit &&
-        *kept < state->logs[tier].unit * SIMULATE_REINSERT / 100) {
-        ++*kept;
-        block->was_hit = false;
+    const struct policy_lower_facts facts = facts_of(state, block, tier);
+
+    switch (
+        policy_lower_end(&block->lower, (enum policy_lower_tier)tier, &facts)) {
+    case POLICY_LOWER_KEEP:
+        policy_lower_room_keep(&state->logs[tier].keep, BLOCK_SIZE);
         append(state, block, tier);
         return;
+    case POLICY_LOWER_SINK:
+        write_block(state, block, SIMULATE_SPILL);
+        break;
+    case POLICY_LOWER_FORGET:
+        break;
     }
-    if (tier == SIMULATE_NVME)
-        simulate_tiers_write(state, block, SIMULATE_SPILL);
-    forget(block, tier);
+    simulate_block_leave(state, block, tier);
 }
 
 static void
 reclaim(struct simulate_state *state, enum simulate_tier tier)
 {
     struct simulate_log *log = &state->logs[tier];
-    uint64_t end = log->first + log->unit, kept = 0;
+    uint64_t last = log->first + log->unit;
 
-    for (uint64_t place = log->first; place < end; place++) {
+    policy_lower_room_start(&log->keep, log->unit * BLOCK_SIZE,
+                            SIMULATE_REINSERT);
+    for (uint64_t place = log->first; place < last; place++) {
         struct simulate_block *block = log->slots[place % log->room];
 
         if (simulate_block_is_in(block, tier) && block->places[tier] == place)
-            give_up(state, block, tier, &kept);
+            end(state, block, tier);
     }
-    log->first = end;
+    log->first = last;
 }
 
-void
-simulate_tiers_write(struct simulate_state *state, struct simulate_block *block,
-                     enum simulate_tier tier)
+static void
+write_block(struct simulate_state *state, struct simulate_block *block,
+            enum simulate_tier tier)
 {
     struct simulate_log *log = &state->logs[tier];
 
-    if (log->room == 0 || simulate_block_is_in(block, tier))
-        return;
     while (log->room - (log->next - log->first) <= log->spare)
         reclaim(state, tier);
     append(state, block, tier);
+}
+
+void
+simulate_tiers_offer(struct simulate_state *state, struct simulate_block *block,
+                     enum policy_lower_reason reason)
+{
+    const struct policy_lower_facts facts =
+        facts_of(state, block, SIMULATE_DRAM);
+
+    if (state->logs[SIMULATE_NVME].room != 0 &&
+        !simulate_block_is_in(block, SIMULATE_NVME) &&
+        policy_lower_may_enter(&block->lower, reason, &facts))
+        write_block(state, block, SIMULATE_NVME);
 }

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Space: never more than spill.size on the device, and given back by groups. */
+#include "tests/unit/spill_checks.h"
+
+#define DEVICE (64u * MIB)
+#define SIZE   900000u
+
+static uint64_t sequence, most;
+
+static void
+watch(void)
+{
+    uint64_t bytes = spill_bytes(&spill);
+
+    if (bytes > most)
+        most = bytes;
+    HOLDS(bytes <= spill.options.size);
+    HOLDS(spill_used(&spill).used <= spill.options.size);
+}
+
+/* As the mover does it: reclaims where that is wanted. */
+static void
+puts_next(unsigned number, uint32_t size)
+{
+    enum status status;
+
+    if (lower_wants_reclaim(spill.tier))
+        HOLDS(spill_reclaim(&spill) == STATUS_OK);
+    while ((status = spill_put(&spill, number, ++sequence, size)) ==
+           STATUS_BUSY)
+        HOLDS(spill_reclaim(&spill) == STATUS_OK);
+    HOLDS(status == STATUS_OK);
+    watch();
+}
+
+static unsigned
+count_there(void)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < SPILL_KEYS; i++)
+        count += spill.kept[i].is_there;
+    return count;
+}
+
+SPILL_OPEN(spill_space, the_directory_never_takes_more_than_its_size, DEVICE)
+{
+    for (unsigned i = 0; i < 150; i++)
+        puts_next(i, SIZE);
+    /* It is used, too. */
+    cr_assert_gt(most, DEVICE / 10 * 7);
+    cr_assert_gt(count_there(), 40u);
+    for (unsigned i = 0; i < 150; i++)
+        if (spill.kept[i].is_there)
+            is_there(i, spill.kept[i].sequence);
+    is_there(149, sequence);
+    again();
+    watch();
+    cr_assert_gt(spill.told, 40u);
+    for (unsigned i = 0; i < 10; i++)
+        puts_next(200 + i, SIZE);
+}
+
+/* Nobody reclaims: what has no room is refused. */
+SPILL_OPEN(spill_space, without_reclaiming_puts_are_refused, DEVICE)
+{
+    enum status status = STATUS_OK;
+
+    for (unsigned i = 0; i < 150 && status == STATUS_OK; i++) {
+        status = spill_put(&spill, i, ++sequence, SIZE);
+        watch();
+    }
+    cr_assert_eq(status, STATUS_BUSY);
+    cr_assert(lower_wants_reclaim(spill.tier));
+    cr_assert(lower_is_tight(spill.tier));
+    cr_assert_eq(spill_reclaim(&spill), STATUS_OK);
+    cr_assert_eq(spill_put(&spill, 300, ++sequence, SIZE), STATUS_OK);
+    is_there(300, sequence);
+}
+
+SPILL_OPEN(spill_space, a_group_that_is_given_back_frees_its_files, DEVICE)
+{
+    uint64_t before;
+    unsigned files;
+
+    for (unsigned i = 0; i < 40; i++)
+        puts_next(i, SIZE);
+    before = spill_bytes(&spill);
+    files = each_file("bodies", ".sst", NULL);
+    cr_assert_eq(spill_reclaim(&spill), STATUS_OK);
+    cr_assert_lt(spill_bytes(&spill) + 2 * SIZE, before);
+    cr_assert_lt(each_file("bodies", ".sst", NULL), files);
+    while (spill_reclaim(&spill) == STATUS_OK)
+        continue;
+    cr_assert_eq(spill_used(&spill).groups, 1u);
+    cr_assert_lt(spill_bytes(&spill), 8u * MIB);
+}
+
+/* --- Victims. --- */
+
+static struct lower_victim *
+starts_victim(void)
+{
+    struct lower_victim *victim = NULL;
+
+    cr_assert_eq(lower_victim_start(spill.tier, spill.port, &victim),
+                 STATUS_OK);
+    return victim;
+}
+
+SPILL_OPEN(spill_space, a_victim_names_what_the_oldest_group_has, DEVICE)
+{
+    struct lower_victim *victim;
+    struct tier_found item;
+    unsigned count = 0, expected = 0;
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < 20; i++)
+        puts_next(i, SIZE + i);
+    spill_delete(&spill, 1);
+    notes_settle();
+    victim = starts_victim();
+    cr_assert(!lower_victim_is_blind(victim));
+    for (unsigned round = 0; round < 2; round++)
+        while (lower_victim_next(victim, &item)) {
+            unsigned number =
+                (unsigned)strtoul((const char *)item.key.bytes, NULL, 10);
+            const struct spill_kept *kept = &spill.kept[number];
+
+            cr_assert(kept->is_there, "value %u", number);
+            cr_assert_eq(item.kind, TIER_FOUND_VALUE);
+            cr_assert_eq(item.sequence, kept->sequence);
+            cr_assert_eq(item.size, kept->size);
+            cr_assert_eq(memcmp(&item.place, &kept->place, 16), 0);
+            cr_assert_eq(item.key.space, number % 2);
+            count++;
+            bytes += item.size;
+        }
+    for (unsigned i = 0; i < 20; i++)
+        expected += spill.kept[i].is_there &&
+                    lower_victim_has(victim, &spill.kept[i].place);
+    cr_assert_gt(expected, 1u);
+    cr_assert_lt(expected, 19u);
+    cr_assert_eq(count, 2 * expected);
+    cr_assert_eq(bytes, 2 * lower_victim_bytes(victim));
+    lower_victim_abandon(&victim);
+    is_there(0, 1);
+}
+
+SPILL_OPEN(spill_space, there_is_one_victim_at_a_time_and_never_the_newest,
+           DEVICE)
+{
+    struct lower_victim *victim, *other;
+
+    cr_assert_eq(lower_victim_start(spill.tier, spill.port, &victim),
+                 STATUS_MISS);
+    puts_next(0, SIZE);
+    cr_assert_eq(lower_victim_start(spill.tier, spill.port, &victim),
+                 STATUS_MISS);
+    for (unsigned i = 1; i < 20; i++)
+        puts_next(i, SIZE);
+    victim = starts_victim();
+    cr_assert_eq(lower_victim_start(spill.tier, spill.port, &other),
+                 STATUS_MISS);
+    lower_victim_abandon(&victim);
+    victim = starts_victim();
+    lower_victim_abandon(&victim);
+}
+
+/* What is worth it is put again, into the newest group, under the same
+ * sequence. */
+SPILL_OPEN(spill_space, what_is_kept_of_a_victim_outlives_it, DEVICE)
+{
+    struct lower_victim *victim;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < 20; i++)
+        puts_next(i, SIZE);
+    victim = starts_victim();
+    for (unsigned i = 0; i < 20; i += 2) {
+        if (!lower_victim_has(victim, &spill.kept[i].place))
+            continue;
+        puts_value(i, spill.kept[i].sequence, SIZE);
+        cr_assert(!lower_victim_has(victim, &spill.kept[i].place));
+        kept++;
+    }
+    cr_assert_gt(kept, 0u);
+    cr_assert_eq(lower_victim_retire(victim), STATUS_OK);
+    for (unsigned i = 1; i < 20; i += 2)
+        if (lower_victim_has(victim, &spill.kept[i].place)) {
+            cr_assert_eq(spill_get(&spill, i), STATUS_MISS);
+            spill_forget(&spill, i);
+        }
+    lower_victim_finish(&victim);
+    for (unsigned i = 0; i < 20; i += 2)
+        is_there(i, 1 + i);
+    again();
+    for (unsigned i = 0; i < 20; i += 2)
+        is_there(i, 1 + i);
+    is_gone(1);
+}
+
+/* Nothing of a group that was given back is there after a stop of any kind. */
+SPILL_CLOSED(spill_space, what_was_given_back_stays_so_after_a_kill, DEVICE)
+{
+    KILLED_AFTER({
+        for (unsigned i = 0; i < 20; i++)
+            puts_next(i, SIZE);
+        HOLDS(spill_reclaim(&spill) == STATUS_OK);
+    });
+    opens();
+    is_gone(0);
+    cr_assert_gt(spill.told, 10u);
+    cr_assert_lt(spill.told, 20u);
+    for (unsigned i = 0; i < 20; i++)
+        if (spill.kept[i].is_there)
+            is_there(i, 1 + i);
+}
+
+/* A read that is under way keeps the group that is given back meanwhile. */
+SPILL_OPEN(spill_space, a_read_meets_a_group_that_goes, DEVICE)
+{
+    static struct spill_transfer gets[8];
+    struct lower_victim *victim;
+
+    for (unsigned i = 0; i < 20; i++)
+        puts_next(i, SIZE);
+    for (unsigned i = 0; i < 8; i++) {
+        spill_prepare(&spill, &gets[i], 0, 1, SIZE);
+        gets[i].transfer.place = spill.kept[0].place;
+        cr_assert_eq(tier_get(spill.tier, &gets[i].transfer), PENDING);
+        spill.under_way++;
+    }
+    victim = starts_victim();
+    cr_assert_eq(lower_victim_retire(victim), STATUS_OK);
+    lower_victim_finish(&victim);
+    HOLDS(spill_settle(&spill));
+    for (unsigned i = 0; i < 8; i++) {
+        struct transfer *transfer = &gets[i].transfer;
+
+        if (transfer->status == STATUS_OK)
+            cr_assert(value_fills(transfer->chunk, spill_seed(0, 1)));
+        else
+            cr_assert_eq(transfer->status, STATUS_MISS);
+        chunk_drop(&transfer->chunk);
+    }
+}
+
+/* One by one, each in a table of its own: they become few. */
+SPILL_OPEN(spill_space, many_small_tables_become_few, 256u * MIB)
+{
+    unsigned files;
+
+    for (unsigned i = 0; i < 100; i++)
+        puts_next(i, 9000);
+    files = each_file("bodies", ".sst", NULL);
+    cr_assert_lt(files, 50u, "%u", files);
+    for (unsigned i = 0; i < 100; i++)
+        is_there(i, 1 + i);
+    again();
+    cr_assert_eq(spill.told, 100u);
+    for (unsigned i = 0; i < 100; i++)
+        is_there(i, 1 + i);
+}
+
+/* Small values: what is said of them counts, too. */
+SPILL_OPEN(spill_space, heads_count_as_bodies_do, 16u * MIB)
+{
+    for (unsigned round = 0; round < 40; round++) {
+        if (lower_wants_reclaim(spill.tier))
+            HOLDS(spill_reclaim(&spill) == STATUS_OK);
+        for (unsigned i = 0; i < SPILL_KEYS; i++) {
+            struct spill_transfer *its = &many[i];
+
+            spill_prepare(&spill, its, i, ++sequence, 600);
+            its->transfer.chunk =
+                spill_sealed(&spill, 600, spill_seed(i, sequence));
+            if (spill_put_begin(&spill, its) == FINISHED)
+                HOLDS(its->transfer.status == STATUS_BUSY);
+        }
+        HOLDS(spill_settle(&spill));
+        for (unsigned i = 0; i < SPILL_KEYS; i++)
+            (void)spill_put_end(&spill, &many[i], i);
+        watch();
+    }
+    cr_assert_gt(spill_used(&spill).written_bytes, 10u * MIB);
+}
