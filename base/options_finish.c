@@ -69,7 +69,7 @@ derive_all(struct options *options)
     uint64_t inflight = most_of(dram / 8, options->limits_value);
     uint64_t nvme = options->nvme_path[0] == '\0' ? 0 : options->nvme_size;
     uint64_t spill = options->spill_path[0] == '\0' ? 0 : options->spill_size;
-    uint64_t sinking = least_of(dram / 16, 64ull << 20);
+    uint64_t sinking = least_of(dram / 8, 128ull << 20);
 
     sinking = least_of(most_of(sinking, options->limits_value), dram / 4);
     inflight = most_of(least_of(inflight, dram / 2), 64ull << 10);

@@ -4,6 +4,7 @@
 #include "server/daemon.h"
 
 #include "base/log.h"
+#include "server/events/events.h"
 #include "server/observe/history.h"
 #include "server/observe/http.h"
 #include "server/server.h"
@@ -68,6 +69,26 @@ daemon_open(const struct options *options, struct daemon **out, char *why,
     return status;
 }
 
+/* Before the first worker: what it does is told from its start. */
+static enum status
+start_events(struct server *server)
+{
+    const struct options *options = &server->options;
+    const char *pod = server->data_address;
+    struct events_view view;
+
+    if (server->events == NULL)
+        return STATUS_OK;
+    if (options->cluster_announce[0] != '\0')
+        pod = options->cluster_announce;
+    if (options->events_pod[0] != '\0')
+        pod = options->events_pod;
+    events_view(server->events, &view);
+    log_event(LOG_INFO, "publishing events", "on=%s replay=%s", view.listen,
+              view.replay);
+    return events_start(server->events, server->store, pod);
+}
+
 void
 daemon_run(struct daemon *daemon, void (*reload)(struct server *))
 {
@@ -75,6 +96,8 @@ daemon_run(struct daemon *daemon, void (*reload)(struct server *))
     unsigned started = 0;
     enum status status = http_start(daemon->http);
 
+    if (status == STATUS_OK)
+        status = start_events(server);
     while (status == STATUS_OK && started < server->worker_count) {
         status = worker_start(server->workers[started]);
         started += status == STATUS_OK;

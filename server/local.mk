@@ -2,7 +2,7 @@
 # The answers: bytes in and out, requests, what is shown of it.
 
 noinst_LIBRARIES += libserver.a
-libserver_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(LIBEVENT_CFLAGS)
+libserver_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENTS_CFLAGS) $(JANSSON_CFLAGS) $(LIBEVENT_CFLAGS)
 libserver_a_SOURCES = \
 	server/daemon.c \
 	server/index/labels.c \
@@ -58,6 +58,19 @@ libserver_a_SOURCES = \
 	server/worker/turn.c \
 	server/worker/turn_body.c \
 	server/worker/worker.c
+if HAVE_EVENTS
+libserver_a_SOURCES += \
+	server/events/event_block.c \
+	server/events/event_journal.c \
+	server/events/event_list.c \
+	server/events/event_message.c \
+	server/events/event_queue.c \
+	server/events/event_replay.c \
+	server/events/event_socket.c \
+	server/events/events.c
+else
+libserver_a_SOURCES += server/events/events_none.c
+endif
 
 # The status page as a C string.
 nodist_libserver_a_SOURCES = status_html.c
@@ -69,11 +82,18 @@ status_html.c: $(status_page)
 	    sed -e 's/[\\"]/\\&/g' -e 's/.*/    "&\\n"/' $(status_page); \
 	    echo '    "";'; } >$@.new && mv $@.new $@
 
-server_libs = libserver.a $(storage_libs) $(base_libs) $(proto_libs) $(JANSSON_LIBS) $(LIBEVENT_LIBS)
+server_libs = libserver.a $(storage_libs) $(base_libs) $(proto_libs) $(EVENTS_LIBS) $(JANSSON_LIBS) $(LIBEVENT_LIBS)
 
 bin_PROGRAMS += prefixcached
 prefixcached_SOURCES = server/main.c
 prefixcached_LDADD = $(server_libs)
 
 dist_man_MANS += \
+	server/events/prefixcache-events.7 \
+	server/prefixcache-http.7 \
 	server/prefixcached.8
+
+nodist_man_MANS += prefixcache-resp.7
+CLEANFILES += prefixcache-resp.7
+prefixcache-resp.7: $(top_srcdir)/proto/resp_command.def $(top_srcdir)/server/prefixcache-resp.7.in $(make_man)
+	$(AM_V_GEN)$(make_man) resp >$@.new && mv $@.new $@

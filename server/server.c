@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/events/events.h"
 #include "server/index/rates.h"
 #include "server/index/template.h"
 #include "storage/policy.h"
@@ -163,7 +164,7 @@ open_counters(struct server *server)
     size_t size;
 
     server->worker_count = (unsigned)server->options.limits_workers;
-    server->counters_count = server->worker_count + 3;
+    server->counters_count = server->worker_count + 4;
     size = server->counters_count * sizeof(*server->counters);
     server->counters = aligned_alloc(64, size);
     if (server->counters == NULL)
@@ -180,12 +181,36 @@ open_counters(struct server *server)
 }
 
 static enum status
+open_events(struct server *server, char *why, size_t room)
+{
+    const struct options *options = &server->options;
+    const struct events_plan plan = {
+        .listen = options->events_listen,
+        .replay = options->events_replay,
+        .is_vllm = options->events_form != 0, /* object, vllm */
+        .model = options->events_model,
+        .medium = options->events_medium,
+        .block_tokens = options->index_chunk_tokens,
+        .queue = options->events_queue,
+        .keep = options->events_keep,
+        .counters = server->counters + server->worker_count + 3};
+
+    if (options->events_listen[0] == '\0')
+        return STATUS_OK;
+    return events_open(&plan, &server->events, why, room);
+}
+
+static enum status
 open_store(struct server *server, char *why, size_t room)
 {
     struct store_limits limits = store_limits_of(&server->options);
     enum status status;
 
     limits.mover_counters = server->counters + server->worker_count + 2;
+    if (server->events != NULL) {
+        limits.on_event = events_tell;
+        limits.event_arg = server->events;
+    }
     status = store_open(&limits, &server->store);
     if (status == STATUS_NO_SPACE)
         snprintf(why, room,
@@ -246,6 +271,8 @@ server_open(const struct options *options, struct server **out, char *why,
     if (status == STATUS_OK)
         status = open_counters(server);
     if (status == STATUS_OK)
+        status = open_events(server, why, room);
+    if (status == STATUS_OK)
         status = open_store(server, why, room);
     if (status == STATUS_OK)
         server_reload(server, options);
@@ -263,7 +290,9 @@ server_close(struct server **server_in)
     if (server == NULL)
         return;
     *server_in = NULL;
+    events_stop(server->events);
     store_close(&server->store);
+    events_close(&server->events);
     roster_close(&server->roster);
     pthread_mutex_destroy(&server->present_lock);
     free(server->counters);

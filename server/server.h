@@ -20,6 +20,7 @@
 
 #define SERVER_VERSION PACKAGE_VERSION
 
+struct events;
 struct history;
 struct rates;
 struct worker;
@@ -36,6 +37,7 @@ struct server {
     struct options present; /* with what was reloaded: server_options() */
     pthread_mutex_t present_lock;
     struct server_limits limits;
+    struct events *events; /* NULL: nobody is told */
     struct store *store;
     struct roster roster;
     struct buffer_account head_memory;
@@ -47,7 +49,7 @@ struct server {
 
     unsigned worker_count;   /* limits.workers */
     unsigned counters_count; /* a set for each worker, the listener, HTTP,
-                                the mover */
+                                the mover, the events */
     struct counters *counters;
     struct speed *speeds; /* one for each worker */
     struct rates *rates;

@@ -66,7 +66,8 @@ struct lower_ops {
     /* At least every 50 ms, and when the mover's port was woken: whatever it
      * has to do for itself. */
     void (*care)(struct tier *, struct port *);
-    /* What was put since the last call may go to the device now. */
+    /* What was put since the last call may go to the device now: nothing more
+     * comes this turn, or of what comes together. */
     void (*submit)(struct tier *, struct port *);
 
     /* Too little is free, and there is a unit to give back. */

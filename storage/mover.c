@@ -30,6 +30,9 @@ mover_open(struct store *store, struct counters *counters, struct mover **out)
     for (unsigned i = TIER_COUNT - 1; i > TIER_DRAM; i--) {
         mover->lanes[i].kind = (enum tier_kind)i;
         mover->lanes[i].tier = store->tiers[i];
+        mover->lanes[i].writing_most = MOVER_WRITING_MOST;
+        if (store->lower[i].inflight > MOVER_WRITING_MOST)
+            mover->lanes[i].writing_most = store->lower[i].inflight;
         if (store->tiers[i] != NULL)
             mover->top = (enum tier_kind)i;
     }
@@ -78,9 +81,9 @@ mover_store_port(const struct mover *mover)
 }
 
 uint64_t
-mover_queue_bytes(const struct mover *mover)
+mover_queue_bytes(const struct mover *mover, enum tier_kind to)
 {
-    return atomic_load_explicit(&mover->queue_bytes, memory_order_relaxed);
+    return atomic_load_explicit(&mover->queue_bytes[to], memory_order_relaxed);
 }
 
 /* Room for so many bytes more?  Skips and counts what has none. */
@@ -135,7 +138,7 @@ void
 mover_put(struct mover *mover, struct entry *entry,
           enum policy_lower_reason reason)
 {
-    uint64_t before = mover_queue_bytes(mover);
+    uint64_t before = mover_queue_bytes(mover, mover->top);
     struct mover_job *job;
 
     if (!is_wanted(mover, entry, reason) || !has_room(mover, entry->body_size))
@@ -240,7 +243,7 @@ mover_must_hold_back(const struct mover_lane *lane)
 static bool
 may_start(const struct mover *mover, const struct mover_lane *lane)
 {
-    return lane->writing_bytes < MOVER_WRITING_MOST &&
+    return lane->writing_bytes < lane->writing_most &&
            mover_has_credit(mover, lane) && !mover_must_hold_back(lane);
 }
 
@@ -291,11 +294,27 @@ count_skipped(struct mover *mover)
           atomic_exchange(&mover->skipped_bytes, 0));
 }
 
+/* Is more on its way to a tier, out of a unit of one above it? */
+static bool
+is_more_to_come(const struct mover *mover, const struct mover_lane *lane)
+{
+    for (unsigned i = mover->top; i < lane->kind; i++) {
+        const struct mover_reclaim *reclaim = &mover->lanes[i].reclaim;
+
+        if (reclaim->victim != NULL &&
+            (!reclaim->is_through ||
+             reclaim->sinking_bytes > lane->writing_bytes))
+            return true;
+    }
+    return false;
+}
+
 static void
 submit(struct mover *mover)
 {
     for (unsigned i = mover->top; i < TIER_COUNT; i++)
-        lower_submit(mover->lanes[i].tier, mover->port->port);
+        if (!is_more_to_come(mover, &mover->lanes[i]))
+            lower_submit(mover->lanes[i].tier, mover->port->port);
 }
 
 static void
@@ -324,9 +343,10 @@ static bool
 is_idle(const struct mover *mover)
 {
     for (unsigned i = mover->top; i < TIER_COUNT; i++)
-        if (mover->lanes[i].reclaim.victim != NULL)
+        if (mover->lanes[i].reclaim.victim != NULL ||
+            mover_queue_bytes(mover, (enum tier_kind)i) != 0)
             return false;
-    return mover_queue_bytes(mover) == 0;
+    return true;
 }
 
 static void *
@@ -364,7 +384,8 @@ is_under_way(const struct mover *mover)
 {
     for (unsigned i = mover->top; i < TIER_COUNT; i++)
         if (mover->lanes[i].writing_bytes != 0 ||
-            mover->lanes[i].reclaim.under_way != 0)
+            mover->lanes[i].reclaim.keeping + mover->lanes[i].reclaim.sinking !=
+                0)
             return true;
     return port_pending(mover->port->port) != 0;
 }

@@ -29,8 +29,8 @@ void mover_close(struct mover **);
 /* NULL where there is no mover.  Its thread's, but for the time between open
  * and start, when it is the main thread's. */
 struct store_port *mover_store_port(const struct mover *);
-/* Any thread: bytes that wait or are being written. */
-uint64_t mover_queue_bytes(const struct mover *);
+/* Any thread: bytes that wait to be written to a tier, or are being written. */
+uint64_t mover_queue_bytes(const struct mover *, enum tier_kind);
 
 /* Any thread, with the entry's part locked: its body is to be written, if
  * nvme.write and the policy say so, unless it is already. */

@@ -101,7 +101,7 @@ mover_evict_ahead(struct mover *mover)
 
     for (unsigned i = 0; i < AHEAD_STEP; i++) {
         if (pool_free_bytes(pool) + lane->writing_bytes >= most ||
-            lane->writing_bytes >= MOVER_WRITING_MOST ||
+            lane->writing_bytes >= lane->writing_most ||
             !lower_may_write(lane->tier) || !mover_has_credit(mover, lane) ||
             mover_must_hold_back(lane) || !evict_one(mover, now_ns))
             return;

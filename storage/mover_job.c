@@ -43,7 +43,7 @@ mover_job_new(struct mover *mover, struct entry *entry,
     if (chunk != NULL)
         job->transfer.chunk = chunk_hold(chunk);
     entry->is_moving = true;
-    atomic_fetch_add_explicit(&mover->queue_bytes, entry->body_size,
+    atomic_fetch_add_explicit(&mover->queue_bytes[to], entry->body_size,
                               memory_order_relaxed);
     atomic_fetch_add_explicit(&mover->pinned_bytes, pinned_by(job),
                               memory_order_relaxed);
@@ -130,7 +130,7 @@ mover_job_end(struct mover_job *job, enum status status)
     count_end(mover, job, status);
     if (job->errand >= MOVER_KEEP)
         mover_reclaim_done(mover, job);
-    atomic_fetch_sub_explicit(&mover->queue_bytes, transfer->size,
+    atomic_fetch_sub_explicit(&mover->queue_bytes[job->to], transfer->size,
                               memory_order_relaxed);
     atomic_fetch_sub_explicit(&mover->pinned_bytes, pinned_by(job),
                               memory_order_relaxed);

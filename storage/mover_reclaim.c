@@ -14,10 +14,8 @@
  * of DRAM. */
 #define KEEPING_MOST       64u
 #define KEEPING_BYTES_MOST (8u << 20)
-/* The same of values that sink: a tier that is flushed by batches wants more. */
-#define SINKING_BYTES_MOST (32u << 20)
-/* And as a share of the pool. */
-#define SINKING_SHARE 16u
+/* Values that sink at one time: a tier that is flushed by batches wants more. */
+#define SINKING_MOST 1024u
 /* Values looked at in one step. */
 #define STEP_MOST 256u
 
@@ -36,11 +34,13 @@ mover_reclaim_done(struct mover *mover, const struct mover_job *job)
 {
     struct mover_reclaim *reclaim = &mover->lanes[job->from].reclaim;
 
-    reclaim->under_way--;
-    if (job->errand == MOVER_KEEP)
+    if (job->errand == MOVER_KEEP) {
+        reclaim->keeping--;
         reclaim->keeping_bytes -= job->transfer.size;
-    else
+    } else {
+        reclaim->sinking--;
         reclaim->sinking_bytes -= job->transfer.size;
+    }
 }
 
 /* Its bytes are in DRAM. */
@@ -73,11 +73,12 @@ start_job(struct mover *mover, struct mover_lane *lane, struct mover_job *job)
     struct mover_reclaim *reclaim = &lane->reclaim;
 
     job->from = lane->kind;
-    reclaim->under_way++;
     if (job->errand == MOVER_KEEP) {
+        reclaim->keeping++;
         reclaim->keeping_bytes += transfer->size;
         policy_lower_room_keep(&lane->room, transfer->size);
     } else {
+        reclaim->sinking++;
         reclaim->sinking_bytes += transfer->size;
     }
     if (transfer->chunk != NULL) {
@@ -90,12 +91,15 @@ start_job(struct mover *mover, struct mover_lane *lane, struct mover_job *job)
         on_read(transfer);
 }
 
-static uint64_t
-sinking_most(const struct mover *mover)
+static bool
+has_room_to_sink(const struct mover *mover, const struct mover_lane *lane,
+                 const struct mover_lane *next, uint32_t size)
 {
-    uint64_t share = pool_size(mover->store->pool) / SINKING_SHARE;
+    const struct mover_reclaim *reclaim = &lane->reclaim;
+    uint64_t most = mover->store->lower[next->kind].inflight;
 
-    return share < SINKING_BYTES_MOST ? share : SINKING_BYTES_MOST;
+    return mover_has_credit(mover, next) && reclaim->sinking < SINKING_MOST &&
+           (reclaim->sinking == 0 || reclaim->sinking_bytes + size <= most);
 }
 
 /* It is to go to the tier below.  May one more?  If it can not just now it waits, but
@@ -105,10 +109,7 @@ judge_sink(struct mover *mover, const struct mover_lane *lane,
            const struct entry *entry)
 {
     struct mover_lane *next = mover_next_lane(mover, lane);
-    bool has_room =
-        mover_has_credit(mover, next) &&
-        (lane->reclaim.sinking_bytes == 0 ||
-         lane->reclaim.sinking_bytes + entry->body_size <= sinking_most(mover));
+    bool has_room = has_room_to_sink(mover, lane, next, entry->body_size);
     uint32_t held_back = atomic_load(&next->held_back);
 
     if (!has_room && !lower_is_tight(lane->tier))
@@ -256,7 +257,7 @@ go_on(struct mover *mover, struct mover_lane *lane, uint64_t now_ns)
 {
     struct mover_reclaim *reclaim = &lane->reclaim;
 
-    if (reclaim->is_through || reclaim->under_way >= KEEPING_MOST ||
+    if (reclaim->is_through || reclaim->keeping >= KEEPING_MOST ||
         reclaim->keeping_bytes >= KEEPING_BYTES_MOST)
         return false;
     if (!reclaim->has_item &&
@@ -281,7 +282,7 @@ mover_reclaim_step(struct mover *mover, struct mover_lane *lane)
         return;
     for (unsigned i = 0; i < STEP_MOST && go_on(mover, lane, now_ns); i++)
         continue;
-    if (reclaim->is_through && reclaim->under_way == 0)
+    if (reclaim->is_through && reclaim->keeping + reclaim->sinking == 0)
         finish(mover, lane);
 }
 

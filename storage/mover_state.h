@@ -9,8 +9,8 @@
 
 #include <pthread.h>
 
-/* Bytes handed to a tier and not written: twice what a device has in flight, so
- * that it always finds the next ones. */
+/* Bytes handed to a tier and not written, at least: twice what a device has in
+ * flight, so that it always finds the next ones. */
 #define MOVER_WRITING_MOST (16u << 20)
 
 enum mover_errand {
@@ -46,7 +46,7 @@ struct mover_reclaim {
     struct lower_victim *victim; /* NULL: none */
     bool is_through;             /* each of its values was considered */
     bool has_item;               /* `item` is still to be considered */
-    unsigned under_way;          /* jobs that keep or sink values of it */
+    unsigned keeping, sinking;   /* jobs under way */
     uint64_t keeping_bytes, sinking_bytes; /* of those */
     struct tier_found item;
 };
@@ -54,9 +54,9 @@ struct mover_reclaim {
 /* A lower tier, as the mover knows it. */
 struct mover_lane {
     enum tier_kind kind;
-    struct tier *tier;      /* NULL: there is none */
-    struct mover_queue due; /* to be written to it, in order */
-    uint64_t writing_bytes;
+    struct tier *tier;                    /* NULL: there is none */
+    struct mover_queue due;               /* to be written to it, in order */
+    uint64_t writing_bytes, writing_most; /* handed to it and not written */
     double credit; /* bytes that its write_max allows now */
     uint64_t credit_ns;
     struct mover_reclaim reclaim;
@@ -72,8 +72,9 @@ struct mover {
     pthread_t thread;
     bool is_started;
     _Atomic bool is_stopping, is_asleep, is_wanted;
-    _Atomic uint64_t pinned_bytes;           /* of memory that jobs hold */
-    _Atomic uint64_t queue_bytes;            /* of jobs made and not ended */
+    _Atomic uint64_t pinned_bytes; /* of memory that jobs hold */
+    /* Of jobs made and not ended, by where they go. */
+    _Atomic uint64_t queue_bytes[TIER_COUNT];
     _Atomic uint64_t skipped, skipped_bytes; /* not counted yet; any thread */
     pthread_mutex_t queue_lock;              /* guards the next; any thread */
     struct mover_queue queue;                /* not taken over yet */

@@ -104,16 +104,19 @@ policy_curve_access(struct policy_curve *curve, uint64_t hash, uint64_t tick)
     give(curve);
 }
 
-/* What of a tier's places holds something that no other tier has.  Of what it
- * has beside others, more would be there beside others too, but not as much more:
- * the others stay as they are.  But where all is written that comes to DRAM, what
- * is there is always in two places. */
+/* How many of a tier's places are worth something: they hold what no other tier
+ * has.  Of what it has beside others, more would be there beside others too, but
+ * not as much more: the others stay as they are.  Most of what is in DRAM is below,
+ * too, where all is written that comes to it.  The shares are what fits traces. */
 static uint64_t
 own_places(const struct policy_curve_census *census, unsigned tier)
 {
-    if (tier == 0 && !census->leaves_written)
-        return census->alone[tier];
-    return (census->alone[tier] + census->held[tier]) / 2;
+    uint64_t alone = census->alone[tier], held = census->held[tier];
+
+    if (tier != 0)
+        return (alone + held) / 2;
+    return census->leaves_written ? (alone + 3 * held) / 4
+                                  : (7 * alone + held) / 8;
 }
 
 /* What the whole cache would hold. */

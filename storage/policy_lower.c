@@ -57,12 +57,8 @@ static bool
 may_keep(const struct policy_lower *lower, enum policy_lower_tier tier,
          const struct policy_lower_facts *facts)
 {
-    if (hits(lower, tier) == 0 || facts->size > facts->room)
-        return false;
-    if (tier == POLICY_LOWER_NVME)
-        return true;
-    return !is_in(facts, POLICY_LOWER_NVME) &&
-           !(facts->leaves_written && is_in(facts, POLICY_LOWER_DRAM));
+    return hits(lower, tier) != 0 && facts->size <= facts->room &&
+           (tier == POLICY_LOWER_NVME || !is_in(facts, POLICY_LOWER_NVME));
 }
 
 enum policy_lower_verdict
@@ -70,7 +66,11 @@ policy_lower_end(const struct policy_lower *lower, enum policy_lower_tier tier,
                  const struct policy_lower_facts *facts)
 {
     assert(tier == POLICY_LOWER_NVME || tier == POLICY_LOWER_SPILL);
-    if (facts->is_leased || may_keep(lower, tier, facts))
+    if (facts->is_leased)
+        return POLICY_LOWER_KEEP;
+    if (facts->leaves_written && is_in(facts, POLICY_LOWER_DRAM))
+        return POLICY_LOWER_FORGET;
+    if (may_keep(lower, tier, facts))
         return POLICY_LOWER_KEEP;
     if (tier == POLICY_LOWER_SPILL || is_in(facts, POLICY_LOWER_SPILL) ||
         !facts->has_below || lower->is_tail || !is_chosen(facts))

@@ -6,9 +6,10 @@
  * (written one tier down).  So each tier is a clock: what was hit while it was
  * there goes round once more.
  *
- *   - Kept: what was hit, as long as there is room.  In the spill not what NVMe
- *     has too, nor what is in DRAM and will be written when it leaves that.
+ *   - Kept: what was hit, as long as there is room; in the spill not what NVMe
+ *     has, too.
  *   - Sunk: the rest of NVMe, but for what the spill has already.
+ *   - Neither: what is in DRAM, if it will be written when it leaves that.
  *   - The ends of runs that were used once, which hardly anybody asks for again,
  *     are not sunk, nor written when they leave DRAM.
  *   - A hit in the spill leaves the value where it is; from its third one on it

@@ -3,6 +3,7 @@
 #include "storage/rocks_state.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,21 @@
 /* What is torn at the end of a log was never said to be written; what is broken
  * elsewhere is a reason not to open. */
 #define RECOVER_TORN_TAIL 0
-/* RocksDB's own attempts to go on after an error would race with ours. */
-#define NO_RESUME "max_bgerror_resume_count=0"
+/* RocksDB's own attempts to go on after an error would race with ours; and
+ * nobody reads its statistics. */
+#define MORE_OPTIONS "max_bgerror_resume_count=0;stats_persist_period_sec=0"
+
+#if defined(__SANITIZE_THREAD__)
+/* RocksDB itself is not built with ThreadSanitizer, which then can not see what
+ * orders its threads.  Nothing else here is C++. */
+const char *__tsan_default_suppressions(void);
+const char *
+__tsan_default_suppressions(void)
+{
+    return "race:librocksdb.so\nrace:libstdc++.so\n"
+           "deadlock:librocksdb.so\n";
+}
+#endif
 
 /* --- Errors. --- */
 
@@ -150,7 +164,7 @@ new_options(const struct rocks_options *wanted)
         rocksdb_options_set_disable_auto_compactions(options, 1);
     }
     all = rocksdb_options_create();
-    rocksdb_get_options_from_string(options, NO_RESUME, all, &error);
+    rocksdb_get_options_from_string(options, MORE_OPTIONS, all, &error);
     assert(error == NULL);
     rocksdb_options_destroy(options);
     return all;
@@ -202,14 +216,14 @@ open_families(struct rocks *rocks, const char *path, char **names, size_t count)
         calloc(count, sizeof(rocksdb_options_t *));
     char *error = NULL;
 
-    for (size_t i = 0; handles != NULL && options != NULL && i < count; i++)
-        options[i] = rocks->options;
-    if (handles != NULL && options != NULL)
+    if (handles != NULL && options != NULL) {
+        for (size_t i = 0; i < count; i++)
+            options[i] = rocks->options;
         rocks->db = rocksdb_open_column_families(
             rocks->options, path, (int)count, (const char *const *)names,
             options, handles, &error);
-    if (error == NULL && rocks->db != NULL)
-        rocks->is_whole = adopt(rocks, names, count, handles);
+        rocks->is_whole = error == NULL && adopt(rocks, names, count, handles);
+    }
     free(handles);
     free(options);
     return error;
@@ -225,9 +239,8 @@ open_all(struct rocks *rocks, const struct rocks_options *wanted)
         return open_families(rocks, wanted->path, &only, 1);
     names = rocksdb_list_column_families(rocks->options, wanted->path, &count,
                                          &error);
-    if (error != NULL)
-        return error;
-    error = open_families(rocks, wanted->path, names, count);
+    if (error == NULL)
+        error = open_families(rocks, wanted->path, names, count);
     rocksdb_list_column_families_destroy(names, count);
     return error;
 }
@@ -244,6 +257,21 @@ make_settings(struct rocks *rocks)
     rocks->file = rocksdb_envoptions_create();
 }
 
+/* The threads that RocksDB starts take no signals, as all others. */
+static enum status
+open_quietly(struct rocks *rocks, const struct rocks_options *wanted,
+             struct rocks_why *why)
+{
+    sigset_t all, before;
+    enum status status;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    status = rocks_status(open_all(rocks, wanted), why);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
 enum status
 rocks_open(const struct rocks_options *wanted, struct rocks **rocks_out,
            struct rocks_why *why)
@@ -257,7 +285,7 @@ rocks_open(const struct rocks_options *wanted, struct rocks **rocks_out,
     }
     rocks->options = new_options(wanted);
     make_settings(rocks);
-    status = rocks_status(open_all(rocks, wanted), why);
+    status = open_quietly(rocks, wanted, why);
     if (status == STATUS_OK && !rocks->is_whole) {
         snprintf(why->text, sizeof(why->text), "no memory");
         status = STATUS_IO;

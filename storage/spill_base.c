@@ -15,7 +15,7 @@
 #define BODY_BUFFER  (64u << 10)
 #define BODY_TABLE   (64u << 20)
 #define HEAD_TABLES  64u
-#define BODY_TABLES  512u
+#define BODY_TABLES  1024u
 
 static uint64_t
 buffer_of(const struct spill_options *options)

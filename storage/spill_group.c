@@ -219,7 +219,9 @@ adopt(struct spill *spill, struct rocks_family *family)
         return;
     }
     atomic_fetch_add(&spill->space.groups, group->bytes);
+    pthread_mutex_lock(&spill->groups.lock);
     link_group(&spill->groups, group);
+    pthread_mutex_unlock(&spill->groups.lock);
 }
 
 void

@@ -230,6 +230,7 @@ struct spill_queue {
     struct spill_put *puts, *free_puts, *first, *last;
     uint64_t bytes; /* of those that are not done */
     uint64_t put_count, done_count;
+    bool is_complete; /* nothing more comes for now: what there is may go */
     /* Notes: filled under the lock, written by the writer when all puts are
      * done that came before them. */
     uint8_t *filling, *writing;
@@ -280,6 +281,7 @@ struct spill_writer {
 enum status spill_write_open(struct spill *) MUST_USE;
 void spill_write_close(struct spill *);
 enum progress spill_write_put(struct spill *, struct transfer *) MUST_USE;
+void spill_write_submit(struct spill *);
 /* The writer's: when the next puts are due (0: never), with the queue locked;
  * and those, as one table. */
 uint64_t spill_write_due_ns(const struct spill *);

@@ -121,7 +121,7 @@ visit_head(const struct visit *visit, uint64_t sequence, struct rocks_why *why)
         return status == STATUS_MISS ? STATUS_OK : status;
     if (spill_head_read(value.bytes.at, value.bytes.size, &head) &&
         head.group == visit->group) {
-        if (visit->batch != NULL)
+        if (visit->victim == NULL)
             rocks_batch_delete(visit->batch, key);
         else if (!list_head(visit->victim, &head))
             status = STATUS_BUSY;
@@ -133,7 +133,7 @@ visit_head(const struct visit *visit, uint64_t sequence, struct rocks_why *why)
 static enum status
 commit(const struct visit *visit, unsigned least, struct rocks_why *why)
 {
-    if (visit->batch == NULL || rocks_batch_count(visit->batch) < least)
+    if (visit->victim != NULL || rocks_batch_count(visit->batch) < least)
         return STATUS_OK;
     return rocks_batch_write(visit->batch, visit->spill->base.heads, why);
 }
@@ -156,7 +156,7 @@ visit_all(const struct visit *visit, struct rocks_cursor *cursor,
             status = STATUS_MISS;
             break;
         }
-        if (visit->batch != NULL)
+        if (visit->victim == NULL)
             rocks_batch_delete(visit->batch, name);
         status = visit_head(visit, sequence, why);
         if (status == STATUS_OK)

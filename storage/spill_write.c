@@ -138,6 +138,19 @@ spill_write_put(struct spill *spill, struct transfer *transfer)
     return FINISHED;
 }
 
+void
+spill_write_submit(struct spill *spill)
+{
+    struct spill_queue *queue = &spill->queue;
+
+    pthread_mutex_lock(&queue->lock);
+    if (queue->first != NULL && !queue->is_complete) {
+        queue->is_complete = true;
+        pthread_cond_signal(&queue->wake);
+    }
+    pthread_mutex_unlock(&queue->lock);
+}
+
 /* --- Out of it. --- */
 
 static void
@@ -203,8 +216,8 @@ spill_write_due_ns(const struct spill *spill)
 
     if (queue->first == NULL)
         return 0;
-    if (queue->bytes >= START_BYTES || queue->free_puts == NULL ||
-        queue->taken != 0 || queue->is_stopping ||
+    if (queue->is_complete || queue->bytes >= START_BYTES ||
+        queue->free_puts == NULL || queue->taken != 0 || queue->is_stopping ||
         !spill_health_may_write(spill))
         return 1;
     return queue->first->asked_ns + WAIT_NS;
@@ -226,6 +239,8 @@ take(struct spill *spill, uint64_t most)
         bytes += last->space;
     }
     queue->first = last->next;
+    if (queue->first == NULL)
+        queue->is_complete = false;
     pthread_mutex_unlock(&queue->lock);
     last->next = NULL;
     return first;

@@ -103,6 +103,7 @@ store_open(const struct store_limits *limits, struct store **store_out)
         return STATUS_NO_SPACE;
     pthread_mutex_init(&store->flight_lock, NULL);
     store->inflight_size = limits->inflight;
+    store->lower[TIER_SPILL].inflight = limits->spill.device.inflight;
     store->on_event = limits->on_event;
     store->event_arg = limits->event_arg;
     status = open_parts(store, limits);
@@ -332,8 +333,11 @@ store_usage(struct store *store, struct store_usage *out)
     }
     out->has_nvme = store->tiers[TIER_NVME] != NULL;
     out->has_spill = store->tiers[TIER_SPILL] != NULL;
-    if (store->mover != NULL)
-        out->queue_bytes = mover_queue_bytes(store->mover);
+    for (unsigned tier = 0; store->mover != NULL && tier < TIER_COUNT; tier++) {
+        out->queues[tier] =
+            mover_queue_bytes(store->mover, (enum tier_kind)tier);
+        out->queue_bytes += out->queues[tier];
+    }
     if (out->has_nvme)
         nvme_usage(store->tiers[TIER_NVME], &out->nvme);
     if (out->has_spill)

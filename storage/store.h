@@ -294,8 +294,9 @@ struct store_usage {
     uint64_t inflight_size, inflight_used;
     uint64_t leased_bytes; /* in all tiers */
     struct tier_usage tiers[TIER_COUNT];
-    uint64_t queue_bytes; /* waiting to be written to a lower tier, or being
-                             written */
+    /* Waiting to be written to a lower tier, or being written: to each, and to
+     * all of them. */
+    uint64_t queues[TIER_COUNT], queue_bytes;
     bool has_nvme, has_spill;
     struct nvme_usage nvme;
     struct spill_usage spill;

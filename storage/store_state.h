@@ -21,6 +21,7 @@ struct mover;
 struct store_lower {
     _Atomic uint64_t read_wait_ns, write_max; /* bytes a second; 0: no limit */
     _Atomic unsigned reinsert;                /* percent of a unit */
+    uint64_t inflight; /* bytes on their way into it from the tier above */
 };
 
 struct store {

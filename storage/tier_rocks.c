@@ -226,12 +226,11 @@ care(struct tier *tier, struct port *port)
     spill_note_care(spill_of(tier), clock_now_ns());
 }
 
-/* The writer knows by itself what was put. */
 static void
 submit(struct tier *tier, struct port *port)
 {
-    (void)tier;
     (void)port;
+    spill_write_submit(spill_of(tier));
 }
 
 /* --- Questions. --- */
@@ -309,7 +308,8 @@ spill_usage(const struct tier *tier, struct spill_usage *out)
         .may_write = may_write(tier),
         .state = state_of(spill),
         .size = spill->options.size,
-        .used = health->is_off ? 0 : spill_space_used(spill),
+        .used = atomic_load(&spill->space.groups) +
+                atomic_load(&spill->space.heads),
         .memory_used = atomic_load(&spill->writer.memory),
         .groups = spill_group_count(spill),
         .read_bytes = atomic_load(&spill->reader.bytes),

@@ -19,8 +19,10 @@ unit_programs = \
 	tests/unit/test_glob \
 	tests/unit/test_index \
 	tests/unit/test_index_policy \
+	tests/unit/test_labels \
 	tests/unit/test_late_gets \
 	tests/unit/test_late_limits \
+	tests/unit/test_late_rates \
 	tests/unit/test_lease \
 	tests/unit/test_log \
 	tests/unit/test_mover \
@@ -39,7 +41,9 @@ unit_programs = \
 	tests/unit/test_options_sources \
 	tests/unit/test_policy \
 	tests/unit/test_policy_adaptive \
+	tests/unit/test_policy_curve \
 	tests/unit/test_policy_ghost \
+	tests/unit/test_policy_lower \
 	tests/unit/test_policy_run \
 	tests/unit/test_policy_s3fifo \
 	tests/unit/test_pool \
@@ -53,8 +57,10 @@ unit_programs = \
 	tests/unit/test_proto_resp \
 	tests/unit/test_proto_resp_words \
 	tests/unit/test_question \
+	tests/unit/test_rates \
 	tests/unit/test_slot \
 	tests/unit/test_speed \
+	tests/unit/test_store_event \
 	tests/unit/test_store_evict \
 	tests/unit/test_store_halves \
 	tests/unit/test_store_names \
@@ -63,6 +69,23 @@ unit_programs = \
 	tests/unit/test_store_put \
 	tests/unit/test_template \
 	tests/unit/test_wire_url
+if HAVE_SPILL
+unit_programs += \
+	tests/unit/test_spill_damage \
+	tests/unit/test_spill_head \
+	tests/unit/test_spill_health \
+	tests/unit/test_spill_recovery \
+	tests/unit/test_spill_space \
+	tests/unit/test_spill_tier
+endif
+if HAVE_EVENTS
+unit_programs += \
+	tests/unit/test_event_block \
+	tests/unit/test_event_journal \
+	tests/unit/test_event_message \
+	tests/unit/test_event_queue \
+	tests/unit/test_event_replay
+endif
 
 conformance_programs = \
 	tests/conformance/test_tiers \
@@ -71,12 +94,20 @@ conformance_programs = \
 # Plain programs with threads, for ThreadSanitizer.
 race_programs = \
 	tests/race/race_counters \
+	tests/race/race_curve \
 	tests/race/race_nvme \
 	tests/race/race_policy \
 	tests/race/race_pool \
 	tests/race/race_port \
+	tests/race/race_rates \
 	tests/race/race_prefix \
 	tests/race/race_store
+if HAVE_SPILL
+race_programs += tests/race/race_spill
+endif
+if HAVE_EVENTS
+race_programs += tests/race/race_events
+endif
 
 # LLVMFuzzerTestOneInput() each.  Without --enable-fuzz they replay
 # tests/fuzz/corpus/NAME.
@@ -88,12 +119,19 @@ fuzz_programs = \
 	tests/fuzz/fuzz_question \
 	tests/fuzz/fuzz_resp \
 	tests/fuzz/fuzz_session
+if HAVE_SPILL
+fuzz_programs += tests/fuzz/fuzz_spill
+endif
+if HAVE_EVENTS
+fuzz_programs += tests/fuzz/fuzz_events
+endif
 
 # The real programs, from outside.  Exit status 77 is a skip.
 scenario_tests = \
 	tests/scenario/as_redis.py \
 	tests/scenario/bench_disk.py \
 	tests/scenario/bench_load.py \
+	tests/scenario/bench_lookup.py \
 	tests/scenario/bench_simulate.py \
 	tests/scenario/cli.py \
 	tests/scenario/cluster.py \
@@ -102,6 +140,7 @@ scenario_tests = \
 	tests/scenario/counters.py \
 	tests/scenario/crash.py \
 	tests/scenario/cross_wire.py \
+	tests/scenario/events.py \
 	tests/scenario/fairness.py \
 	tests/scenario/fsck.py \
 	tests/scenario/halves.py \
@@ -113,14 +152,17 @@ scenario_tests = \
 	tests/scenario/nvme.py \
 	tests/scenario/nvme_space.py \
 	tests/scenario/nvme_start.py \
+	tests/scenario/policies.py \
 	tests/scenario/prefix.py \
 	tests/scenario/prefix_http.py \
+	tests/scenario/rates.py \
 	tests/scenario/redis_clients.py \
 	tests/scenario/redis_tools.sh \
 	tests/scenario/resp.py \
 	tests/scenario/review.py \
 	tests/scenario/sick_device.py \
 	tests/scenario/slow_device.py \
+	tests/scenario/status_page.py \
 	tests/scenario/transcripts.py
 
 # Those that measure time or memory, which a sanitizer makes meaningless.
@@ -145,13 +187,14 @@ endif
 if HAVE_CRITERION
 criterion_programs = $(unit_programs) $(conformance_programs)
 endif
-AM_CPPFLAGS += $(CRITERION_CFLAGS)
+AM_CPPFLAGS += $(CRITERION_CFLAGS) $(EVENTS_CFLAGS)
 test_programs = $(criterion_programs) $(race_programs) $(fuzz_programs)
 check_PROGRAMS += $(test_programs) $(tool_programs)
 # A store that answers late stands before the real one (tests/lib/late_store.h).
 late_ldflags = $(AM_LDFLAGS) -Wl,--wrap=store_get_start,--wrap=store_get_cancel,--wrap=store_flush_start,--wrap=store_flush_cancel,--wrap=store_port_submit
 tests_unit_test_late_gets_LDFLAGS = $(late_ldflags)
 tests_unit_test_late_limits_LDFLAGS = $(late_ldflags)
+tests_unit_test_late_rates_LDFLAGS = $(late_ldflags)
 # The crash loop; a library, so that a unit test reaches its rules.
 check_LIBRARIES += libcrash.a
 libcrash_a_SOURCES = \
@@ -196,6 +239,7 @@ tests_environment = \
 	PREFIXCACHE_MAKE_IMAGE='$(abs_builddir)/tests/lib/make_nvme_image' \
 	PREFIXCACHE_CRASH='$(abs_builddir)/tests/crash/crash' \
 	PREFIXCACHE_SOURCE='$(abs_top_srcdir)' \
+	PREFIXCACHE_OUTPUT='$(abs_builddir)/tests/scenario' \
 	PREFIXCACHE_WITHOUT_URING='$(abs_builddir)/tests/lib/without_uring' \
 	PREFIXCACHE_SANITIZER='$(SANITIZER)' \
 	PYTHONDONTWRITEBYTECODE=1 \
@@ -205,6 +249,7 @@ tests_environment = \
 AM_TESTS_ENVIRONMENT = $(tests_environment) export \
 	PREFIXCACHED PREFIXCACHE_CLI PREFIXCACHE_BENCH PREFIXCACHE_FSCK \
 	PREFIXCACHE_MAKE_IMAGE PREFIXCACHE_CRASH PREFIXCACHE_SOURCE \
+	PREFIXCACHE_OUTPUT \
 	PREFIXCACHE_WITHOUT_URING PREFIXCACHE_SANITIZER PYTHONDONTWRITEBYTECODE \
 	ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS;
 

@@ -23,7 +23,8 @@
 struct event_block {
     struct bytes model; /* inside the key */
     uint64_t hash;
-    bool is_first; /* of the keys that a block has: worker 0, group 0, layer 0 */
+    bool
+        is_first; /* of the keys that a block has: worker 0, group 0, layer 0 */
 };
 
 /* False where the key is none of these. */

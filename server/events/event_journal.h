@@ -17,9 +17,9 @@
 struct event_journal {
     uint8_t *bytes; /* one behind the other, never cut by the end */
     size_t room, end;
-    size_t *places;         /* of message n: places[n % place_count] */
-    size_t place_count;     /* so many messages at most */
-    uint64_t oldest, next;  /* equal: there is none */
+    size_t *places;        /* of message n: places[n % place_count] */
+    size_t place_count;    /* so many messages at most */
+    uint64_t oldest, next; /* equal: there is none */
 };
 
 /* room: bytes, for all of it.  The first message will be number `next`. */

@@ -28,9 +28,8 @@ enum status
 event_message_open(struct event_message *message,
                    const struct event_style *style)
 {
-    *message = (struct event_message){.style = style,
-                                      .bytes = malloc(ROOM),
-                                      .topic = malloc(TOPIC_ROOM)};
+    *message = (struct event_message){
+        .style = style, .bytes = malloc(ROOM), .topic = malloc(TOPIC_ROOM)};
     if (message->bytes == NULL || message->topic == NULL) {
         event_message_close(message);
         return STATUS_NO_SPACE;
@@ -121,7 +120,8 @@ character_size(const uint8_t *at, size_t left)
             return 0;
         code = code << 6 | (at[i] & 0x3fu);
     }
-    if (code < least[size] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+    if (code < least[size] || code > 0x10ffff ||
+        (code >= 0xd800 && code < 0xe000))
         return 0;
     return size;
 }

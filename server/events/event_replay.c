@@ -41,11 +41,11 @@ event_replay_open(struct event_replay *replay,
     bool is_kept =
         request->start >= journal->oldest && request->start <= journal->next;
 
-    *replay = (struct event_replay){
-        .peer = request->peer,
-        .is_listing = !is_kept,
-        .number = is_kept ? request->start : journal->next - 1,
-        .moved_ns = source->now_ns};
+    *replay = (struct event_replay){.peer = request->peer,
+                                    .is_listing = !is_kept,
+                                    .number = is_kept ? request->start
+                                                      : journal->next - 1,
+                                    .moved_ns = source->now_ns};
     if (event_message_open(&replay->message, source->style) != STATUS_OK)
         return STATUS_NO_SPACE;
     return event_message_add(&replay->message, &cleared) == EVENT_ADDED
@@ -79,7 +79,7 @@ on_seen(void *arg, const struct store_seen *seen)
         walk->is_short = true;
 }
 
-/* MISS: for lack of memory a key may have been passed by. */
+/* NO_SPACE: a key may have been passed by. */
 static enum status
 walk_on(struct event_replay *replay, struct store *store)
 {
@@ -88,7 +88,7 @@ walk_on(struct event_replay *replay, struct store *store)
     replay->found.size = replay->found_at = 0;
     store_list(store, &replay->cursor, WALK_LEAST, on_seen, &walk);
     replay->is_walked = replay->cursor == 0;
-    return walk.is_short ? STATUS_MISS : STATUS_OK;
+    return walk.is_short ? STATUS_NO_SPACE : STATUS_OK;
 }
 
 /* Takes what was found into the message, as far as it has room. */
@@ -140,8 +140,8 @@ step_kept(struct event_replay *replay, const struct event_source *source,
           event_send_fn *send, void *arg)
 {
     struct event_reply reply = {.peer = &replay->peer, .sequence = EVENT_END};
-    bool is_there = event_journal_find(source->journal, replay->number,
-                                       &reply.frames);
+    bool is_there =
+        event_journal_find(source->journal, replay->number, &reply.frames);
     enum status status;
 
     if (is_there)

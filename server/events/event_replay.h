@@ -45,7 +45,7 @@ struct event_reply {
     uint64_t sequence;
     struct event_frames frames;
 };
-/* OK; BUSY: no room on its way now; MISS: the reader has gone. */
+/* OK; BUSY: no room on its way now; GONE: the reader has left. */
 typedef enum status event_send_fn(void *arg, const struct event_reply *);
 
 struct event_replay {
@@ -76,7 +76,8 @@ enum status event_replay_open(struct event_replay *,
 void event_replay_close(struct event_replay *);
 
 /* A share of the walk, or one reply.  OK: there is more to do; BUSY: there was no
- * room, call again later; MISS: it has ended, well or not. */
+ * room, call again later; MISS: it has come to its end; GONE, NO_SPACE: it can
+ * not. */
 enum status event_replay_step(struct event_replay *,
                               const struct event_source *, event_send_fn *send,
                               void *arg) MUST_USE;

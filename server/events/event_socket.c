@@ -14,12 +14,12 @@
 #define REPLY_MOST   16
 #define REQUEST_MOST 16
 /* Nothing longer is read from anybody. */
-#define INPUT_MAX 4096
+#define INPUT_MAX  4096
 #define FRAMES_MAX 4u
 #define LINGER_MS  500
 /* A reader that is gone without a word is found by its TCP. */
-#define IDLE_S     60
-#define UNREAD_MS  60000
+#define IDLE_S        60
+#define UNREAD_MS     60000
 #define SEQUENCE_SIZE 8u
 
 struct event_socket {
@@ -40,7 +40,7 @@ set_all(void *socket, int send_most)
 
     return set(socket, ZMQ_SNDHWM, send_most) &&
            set(socket, ZMQ_RCVHWM, REQUEST_MOST) &&
-           set(socket, ZMQ_LINGER, LINGER_MS) && set(socket, ZMQ_IPV6, 1) &&
+           set(socket, ZMQ_LINGER, LINGER_MS) &&
            set(socket, ZMQ_TCP_KEEPALIVE, 1) &&
            set(socket, ZMQ_TCP_KEEPALIVE_IDLE, IDLE_S) &&
            set(socket, ZMQ_TCP_MAXRT, UNREAD_MS) &&
@@ -76,7 +76,9 @@ bind_to(void *socket, const char *endpoint, char address[EVENT_ADDRESS_MAX],
     size_t size = EVENT_ADDRESS_MAX;
 
     spell(endpoint, address);
-    if (zmq_bind(socket, address) == 0 &&
+    /* With it IPv4 would be spelled as IPv6, which many a reader can not dial. */
+    if (set(socket, ZMQ_IPV6, strchr(address, '[') != NULL) &&
+        zmq_bind(socket, address) == 0 &&
         zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, address, &size) == 0)
         return STATUS_OK;
     snprintf(why, room,
@@ -225,17 +227,16 @@ event_socket_publish(struct event_socket *socket, uint64_t sequence,
     drop(&parcel);
 }
 
-bool
-event_socket_wait(struct event_socket *socket, unsigned ms)
+void
+event_socket_wait(struct event_socket *socket, bool may_ask, unsigned ms)
 {
     zmq_pollitem_t item = {.socket = socket->replay, .events = ZMQ_POLLIN};
 
-    /* Without a socket it only waits. */
-    return zmq_poll(&item, socket->replay != NULL, (long)ms) > 0;
+    (void)zmq_poll(&item, may_ask && socket->replay != NULL, (long)ms);
 }
 
-/* Takes a whole message off the socket; what it has beyond FRAMES_MAX is counted
- * alone. */
+/* Takes a whole message off the socket.  What it has beyond FRAMES_MAX is only
+ * counted. */
 static unsigned
 receive_frames(void *socket, struct parcel *into)
 {
@@ -246,13 +247,16 @@ receive_frames(void *socket, struct parcel *into)
         zmq_msg_t frame;
 
         zmq_msg_init(&frame);
-        has_more = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0;
-        count += has_more;
-        has_more = has_more && zmq_msg_more(&frame) != 0;
-        if (count > into->count && into->count < FRAMES_MAX)
-            into->frames[into->count++] = frame;
-        else
-            zmq_msg_close(&frame);
+        has_more = false;
+        if (zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0) {
+            has_more = zmq_msg_more(&frame) != 0;
+            count++;
+            if (into->count < FRAMES_MAX) {
+                zmq_msg_init(&into->frames[into->count]);
+                zmq_msg_move(&into->frames[into->count++], &frame);
+            }
+        }
+        zmq_msg_close(&frame);
     }
     return count;
 }
@@ -287,7 +291,7 @@ event_socket_send(void *arg, const struct event_reply *reply)
         pack_message(&parcel, reply->sequence, &reply->frames)) {
         status = STATUS_OK;
         if (!send_parcel(socket->replay, &parcel))
-            status = zmq_errno() == EAGAIN ? STATUS_BUSY : STATUS_MISS;
+            status = zmq_errno() == EAGAIN ? STATUS_BUSY : STATUS_GONE;
     }
     drop(&parcel);
     return status;

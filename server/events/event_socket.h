@@ -31,8 +31,8 @@ const char *event_socket_replay_address(const struct event_socket *);
 
 void event_socket_publish(struct event_socket *, uint64_t sequence,
                           const struct event_frames *);
-/* True: somebody asks. */
-bool event_socket_wait(struct event_socket *, unsigned ms);
+/* For so long, or, if anybody may ask, until somebody does. */
+void event_socket_wait(struct event_socket *, bool may_ask, unsigned ms);
 /* MISS: nobody asks; BAD_REQUEST: somebody asks for nothing that there is. */
 enum status event_socket_receive(struct event_socket *,
                                  struct event_request *out) MUST_USE;

@@ -100,16 +100,24 @@ rates_count_ratio(const struct rates_count *count)
                : (double)rates_count_hits(count) / (double)count->queries;
 }
 
+/* Its first moment is the start, when nothing had been counted. */
 static enum status
-ring_open(struct ring *ring, unsigned size, uint64_t each_ns, unsigned labels)
+ring_open(struct ring *ring, unsigned size, uint64_t each_ns,
+          const struct rates *rates)
 {
+    unsigned labels = rates_labels(rates);
+
     ring->size = size;
     ring->each_ns = each_ns;
+    ring->due_ns = rates->started_ns + each_ns;
     ring->at_ns = calloc(size, sizeof(*ring->at_ns));
     /* Pages of labels that nobody uses are never touched. */
     ring->counts = calloc((size_t)size * labels, sizeof(*ring->counts));
-    return ring->at_ns == NULL || ring->counts == NULL ? STATUS_NO_SPACE
-                                                       : STATUS_OK;
+    if (ring->at_ns == NULL || ring->counts == NULL)
+        return STATUS_NO_SPACE;
+    ring->at_ns[0] = rates->started_ns;
+    ring->next = ring->count = 1;
+    return STATUS_OK;
 }
 
 static enum status
@@ -148,11 +156,9 @@ rates_open(unsigned workers, unsigned models, uint64_t now_ns,
     if (status == STATUS_OK)
         status = tables_open(rates);
     if (status == STATUS_OK)
-        status =
-            ring_open(&rates->fine, FINE_SIZE, FINE_NS, rates_labels(rates));
+        status = ring_open(&rates->fine, FINE_SIZE, FINE_NS, rates);
     if (status == STATUS_OK)
-        status = ring_open(&rates->coarse, COARSE_SIZE, COARSE_NS,
-                           rates_labels(rates));
+        status = ring_open(&rates->coarse, COARSE_SIZE, COARSE_NS, rates);
     if (status == STATUS_OK)
         *out = rates;
     else
@@ -194,14 +200,15 @@ rates_label(struct rates_table *table, uint16_t space, const struct bytes *key,
     return labels_find(table->rates->labels, space, key, guess);
 }
 
+/* In order, so that who sees a hit sees its query. */
 static void
-count(struct rates_table *table, unsigned label, unsigned number, uint64_t n)
+advance(struct rates_table *table, unsigned label, unsigned number, uint64_t n)
 {
     _Atomic uint64_t *at = &table->rows[label].number[number];
 
     atomic_store_explicit(at,
                           atomic_load_explicit(at, memory_order_relaxed) + n,
-                          memory_order_relaxed);
+                          memory_order_release);
 }
 
 static uint64_t
@@ -225,27 +232,28 @@ void
 rates_hit(struct rates_table *table, unsigned label, enum tier_kind tier,
           uint64_t bytes)
 {
-    count(table, label, QUERIES, 1);
-    count(table, label, QUERY_BYTES, bytes);
-    count(table, label, HITS + tier, 1);
-    count(table, label, HIT_BYTES + tier, bytes);
+    advance(table, label, QUERIES, 1);
+    advance(table, label, QUERY_BYTES, bytes);
+    advance(table, label, HITS + tier, 1);
+    advance(table, label, HIT_BYTES + tier, bytes);
     note_size(table, label, bytes);
 }
 
 void
 rates_miss(struct rates_table *table, unsigned label)
 {
-    count(table, label, QUERIES, 1);
-    count(table, label, QUERY_BYTES, value_size(table, label));
+    advance(table, label, QUERIES, 1);
+    advance(table, label, QUERY_BYTES, value_size(table, label));
 }
 
 void
 rates_put(struct rates_table *table, unsigned label, uint64_t bytes)
 {
-    count(table, label, PUTS, 1);
-    count(table, label, PUT_BYTES, bytes);
+    advance(table, label, PUTS, 1);
+    advance(table, label, PUT_BYTES, bytes);
     note_size(table, label, bytes);
 }
+
 unsigned
 rates_labels(const struct rates *rates)
 {
@@ -291,10 +299,10 @@ sum_label(const struct rates *rates, unsigned label, struct rates_count *out)
     for (unsigned worker = 0; worker < rates->workers; worker++) {
         const struct row *row = &rates->tables[worker].rows[label];
 
-        /* Backwards: no hit is seen before its query. */
+        /* Backwards, from the hits to their queries. */
         for (unsigned i = NUMBERS; i-- > 0;)
             sums[i] +=
-                atomic_load_explicit(&row->number[i], memory_order_relaxed);
+                atomic_load_explicit(&row->number[i], memory_order_acquire);
     }
     memcpy(out, sums, sizeof(*out));
 }
@@ -378,21 +386,17 @@ slot_of(const struct ring *ring, unsigned back)
     return (ring->next + ring->size - back) % ring->size;
 }
 
-/* What had been counted so long ago, and when that was.  With the lock. */
+/* What had been counted so long ago, or at first, and when that was.  With the
+ * lock. */
 static void
-look_back(const struct rates *rates, const struct ring *ring, unsigned label,
-          uint64_t now_ns, struct rates_window *age)
+look_back(const struct ring *ring, unsigned label, uint64_t now_ns,
+          struct rates_window *age)
 {
     unsigned back = 1;
 
     while (back <= ring->count &&
            now_ns - ring->at_ns[slot_of(ring, back)] < age->ns)
         back++;
-    if (back > ring->count && ring->count < ring->size) {
-        memset(&age->count, 0, sizeof(age->count));
-        age->ns = now_ns - rates->started_ns;
-        return;
-    }
     if (back > ring->count)
         back = ring->count;
     age->count = ring->counts[(size_t)label * ring->size + slot_of(ring, back)];
@@ -411,7 +415,7 @@ rates_read(struct rates *rates, unsigned label, uint64_t age_ns,
         then.ns = now_ns - rates->started_ns;
     } else {
         pthread_mutex_lock(&rates->rings_lock);
-        look_back(rates, ring, label, now_ns, &then);
+        look_back(ring, label, now_ns, &then);
         pthread_mutex_unlock(&rates->rings_lock);
     }
     sum(rates, label, &out->count);

@@ -83,7 +83,8 @@ void rates_read(struct rates *, unsigned label, uint64_t age_ns,
                 uint64_t now_ns, struct rates_window *out);
 
 /* What had been counted in all at times of the last hour, the oldest first: ten
- * seconds apart in the last five minutes, a minute before that.  How many. */
+ * seconds apart in the last five minutes, a minute before that; at first the
+ * start.  How many. */
 struct rates_moment {
     uint64_t at_ns, queries, hits;
 };

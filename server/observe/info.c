@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "proto/resp.h"
+#include "server/events/events.h"
 #include "server/observe/curve.h"
 #include "server/observe/rates_text.h"
 #include "server/observe/tiers.h"
@@ -161,6 +162,26 @@ write_keyspace(struct server *server, FILE *file)
     }
 }
 
+/* Where events are published, and how far they have come. */
+static void
+write_events(struct server *server, FILE *file)
+{
+    struct events_view view;
+
+    fprintf(file, "events_enabled:%d\r\n", server->events != NULL);
+    if (server->events == NULL)
+        return;
+    events_view(server->events, &view);
+    fprintf(file, "events_listen:%s\r\nevents_replay:%s\r\n", view.listen,
+            view.replay);
+    fprintf(file, "events_form:%s\r\nevents_next:%llu\r\n",
+            server->options.events_form == 0 ? "object" : "vllm",
+            (number)view.next);
+    fprintf(file, "events_oldest:%llu\r\nevents_kept_bytes:%llu\r\n",
+            (number)view.oldest, (number)view.kept_bytes);
+    fprintf(file, "events_waiting_bytes:%llu\r\n", (number)view.waiting_bytes);
+}
+
 static const struct {
     const char *name, *title;
     void (*write)(struct server *, FILE *);
@@ -173,6 +194,7 @@ static const struct {
     {"curve", "Curve", curve_write_info},
     {"stats", "Stats", write_stats},
     {"prefixcache", "Prefixcache", write_counters},
+    {"events", "Events", write_events},
     {"replication", "Replication", write_replication},
     {"cpu", "CPU", write_cpu},
     {"cluster", "Cluster", write_cluster},

@@ -31,7 +31,7 @@ list_nvme_state(const struct store_usage *usage, struct figure *figures)
          usage->tiers[TIER_NVME].chunks},
         {"nvme_queue_bytes", "nvme_queue_bytes", "gauge",
          "Bytes of values that wait to be written, or are being written.",
-         usage->queue_bytes},
+         usage->queues[TIER_NVME]},
         {"nvme_readable", "nvme_readable", "gauge",
          "1 while values are read from the device, 0 while it is out of "
          "service.",
@@ -113,6 +113,10 @@ list_spill_state(const struct store_usage *usage, struct figure *figures)
          usage->tiers[TIER_SPILL].bytes_used},
         {"spill_chunks", "spill_chunks", "gauge", "Values in the spill tier.",
          usage->tiers[TIER_SPILL].chunks},
+        {"spill_queue_bytes", "spill_queue_bytes", "gauge",
+         "Bytes of values that wait to be written to the spill, or are being "
+         "written.",
+         usage->queues[TIER_SPILL]},
         {"spill_memory_used", "spill_memory_bytes", "gauge",
          "Memory that RocksDB has taken.", spill->memory_used},
         {"spill_groups", "spill_groups", "gauge",

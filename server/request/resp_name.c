@@ -51,6 +51,7 @@ resp_find(struct connection *connection, uint32_t key,
           enum store_part *part_out)
 {
     uint32_t number = key * RESP_NAMES_MAX;
+    bool was_promised = false;
     struct resp_names names;
 
     get->status = STATUS_MISS;
@@ -63,7 +64,9 @@ resp_find(struct connection *connection, uint32_t key,
         *part_out = names.name[i].part;
         if (get->status != STATUS_MISS)
             return FINISHED;
+        was_promised = was_promised || get->is_promised;
     }
+    get->is_promised = was_promised;
     return FINISHED;
 }
 

@@ -16,8 +16,10 @@
 #define PUTS      12u
 #define OLD       16u
 #define SIZE_MOST (400u << 10)
-#define NS_IN_ALL (3 * NS_PER_SECOND)
+#define NS_LEAST  NS_PER_SECOND
+#define NS_MOST   (60 * NS_PER_SECOND)
 #define STRIKES   5u
+#define FAULTS    3u
 
 struct slot {
     pthread_mutex_t lock;
@@ -52,7 +54,8 @@ static struct slot slots[KEYS];
 static struct getter getters[GETTERS];
 static _Atomic uint64_t next_sequence;
 static _Atomic bool is_over, is_wrong;
-static uint64_t puts_done, reclaimed, deleted, flushed;
+static _Atomic uint64_t puts_done, reclaimed, missed;
+static uint64_t deleted, flushed;
 
 static void
 wait_for(struct port *port)
@@ -210,6 +213,7 @@ on_got(struct transfer *transfer)
             getter->is_wrong = true;
     } else if (transfer->status == STATUS_MISS) {
         getter->misses++;
+        missed++;
     } else if (transfer->status == STATUS_IO) {
         getter->refused++;
     } else {
@@ -234,7 +238,8 @@ start_get(struct getter *getter, struct transfer_of *get)
     if (getter->old[old].is_there && random_below(&getter->random, 4) == 0) {
         kept = getter->old[old];
         get->number = getter->old_number[old];
-    } else if (random_below(&getter->random, 16) == 0) {
+    } else if (kept.is_there && (!getter->old[old].is_there ||
+                                 random_below(&getter->random, 100) == 0)) {
         getter->old[old] = kept;
         getter->old_number[old] = get->number;
     }
@@ -316,13 +321,26 @@ flush(struct port *port)
     flushed++;
 }
 
+/* Until all of it has happened. */
+static bool
+goes_on(uint64_t started_ns)
+{
+    uint64_t passed_ns = clock_now_ns() - started_ns;
+
+    return passed_ns < NS_LEAST ||
+           (passed_ns < NS_MOST &&
+            (reclaimed == 0 || missed == 0 || flushed == 0 ||
+             spill_used(&spill).reopened < FAULTS));
+}
+
 static void *
 note(void *arg)
 {
     struct port *port = arg;
-    uint64_t random = 99, end_ns = clock_now_ns() + NS_IN_ALL;
+    uint64_t random = 99, started_ns = clock_now_ns();
+    unsigned faults = 0;
 
-    for (unsigned i = 0; clock_now_ns() < end_ns; i++) {
+    for (unsigned i = 0; goes_on(started_ns); i++) {
         struct spill_usage usage = spill_used(&spill);
 
         if (usage.corrupt != 0 || usage.read_errors != 0)
@@ -330,9 +348,11 @@ note(void *arg)
         delete (random_below(&random, KEYS));
         if (random_below(&random, 50) == 0)
             flush(port);
-        if (i % 100 == 99 && usage.may_read)
-            for (unsigned strike = 0; strike < STRIKES; strike++)
-                lower_report_late(spill.tier, 1);
+        for (unsigned strike = 0; i % 50 == 49 && usage.may_read &&
+                                  faults < FAULTS && strike < STRIKES;
+             strike++)
+            lower_report_late(spill.tier, 1);
+        faults += i % 50 == 49 && usage.may_read;
         wait_for(port);
     }
     return NULL;
@@ -381,7 +401,7 @@ report(uint64_t reopened)
            (unsigned long long)reclaimed, (unsigned long long)deleted,
            (unsigned long long)flushed, (unsigned long long)reopened);
     return !is_wrong && hits != 0 && misses != 0 && reclaimed != 0 &&
-           flushed != 0 && reopened != 0;
+           flushed != 0 && reopened >= FAULTS;
 }
 
 /* Notes have been written when nothing is out of service. */

@@ -56,9 +56,7 @@ class SimulateTest(unittest.TestCase):
         one = self.results("--capacity", 500, "--policy", "adaptive")
         self.assertGreater(one["hit_ratio"], 0)
         self.assertEqual(one["hit_ratio"], one["results"][0]["hit_ratio"])
-        self.assertEqual([size["percent"]
-                          for size in one["results"][0]["ghost"]],
-                         [50, 100, 200, 400])
+        self.assertNotIn("curve", one["results"][0])
         two = self.results("--capacity", 500, "--policy", "lru,adaptive")
         self.assertNotIn("hit_ratio", two)
         self.assertEqual(len(two["results"]), 2)
@@ -89,6 +87,31 @@ class SimulateTest(unittest.TestCase):
         self.assertIn("nvme 500", lines[1])
         self.assertEqual([line.split()[0] for line in lines[3:6]],
                          ["lru", "s3fifo", "adaptive"])
+
+    def test_the_curve_has_each_tier_at_four_sizes(self):
+        sizes = {"dram": 200, "nvme": 500, "spill": 1000}
+        options = [word for tier, blocks in sizes.items()
+                   for word in (f"--{tier}", blocks)]
+        row = self.results(*options, "--policy", "adaptive",
+                           "--curve")["results"][0]
+        self.assertEqual([(size["tier"], size["percent"])
+                          for size in row["curve"]],
+                         [(tier, percent) for tier in TIERS
+                          for percent in (50, 100, 200, 400)])
+        for size in row["curve"]:
+            if size["percent"] == 100:
+                self.assertAlmostEqual(size["hit_ratio"], row["hit_ratio"])
+                self.assertAlmostEqual(size["estimated"], row["hit_ratio"],
+                                       places=5)
+        more = self.results("--dram", 200, "--nvme", 500, "--spill", 2000,
+                            "--policy", "adaptive")
+        self.assertAlmostEqual(row["curve"][10]["hit_ratio"],
+                               more["hit_ratio"])
+        lines = self.simulate(*options, "--policy", "adaptive",
+                              "--curve").splitlines()
+        self.assertEqual([line.split()[:3] for line in lines[-3:]],
+                         [["adaptive", tier, str(blocks)]
+                          for tier, blocks in sizes.items()])
 
     def test_the_picture_has_a_line_for_each_policy(self):
         path = os.path.join(self.directory.name, "picture.svg")

@@ -223,27 +223,29 @@ class HarmlessTest(PrefixTest):
                  "evict", "expir", "put", "dram", "entries"))}, set())
         self.assertIn("lookup_keys", moved)
 
-    def survivors(self, is_asked):
-        """What is left when twice the pool has gone by."""
+    def survivors(self, policy, is_asked):
+        """What is left when several times the pool has gone by."""
         self.start(**{"limits.workers": 1, "dram.size": "32MiB",
-                      "lease.ms": 0, "dram.policy": "lru"})
-        names = [f"k{number}" for number in range(48)]
+                      "lease.ms": 0, "dram.policy": policy})
+        names = [f"k{number:03}" for number in range(160)]
         for number, name in enumerate(names):
             self.fill(name, size=MIB // len(name))
             if number % 5 == 0:
                 self.client.call("GET", names[number // 2])
+                self.client.call("GET", names[number])
             if is_asked:
                 self.ask(*names[:number + 1])
-                self.ask("PROMOTE", names[0], names[1])
+                self.ask("PROMOTE", *names[number // 2:number + 1])
         left = [name for name in names if self.ask(name)]
         self.server.stop()
         return left
 
     def test_a_lookup_never_changes_what_is_evicted(self):
-        left = self.survivors(False)
-        self.assertGreater(len(left), 16)
-        self.assertLess(len(left), 40)
-        self.assertEqual(self.survivors(True), left)
+        for policy in "lru", "s3fifo", "adaptive":
+            left = self.survivors(policy, False)
+            self.assertGreater(len(left), 16)
+            self.assertLess(len(left), 40)
+            self.assertEqual(self.survivors(policy, True), left, policy)
 
 
 class LeaseTest(PrefixTest):

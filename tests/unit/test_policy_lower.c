@@ -118,7 +118,7 @@ Test(policy_lower, the_spill_does_not_keep_what_nvme_has)
     cr_assert_eq(end_of_spill(SPILL | DRAM), POLICY_LOWER_KEEP);
 }
 
-Test(policy_lower, the_spill_does_not_keep_what_will_be_written_again)
+Test(policy_lower, what_will_be_written_again_goes)
 {
     struct policy_lower_facts facts = facts_in(SPILL | DRAM);
 
@@ -126,6 +126,13 @@ Test(policy_lower, the_spill_does_not_keep_what_will_be_written_again)
     facts.leaves_written = true;
     cr_assert_eq(policy_lower_end(&value, POLICY_LOWER_SPILL, &facts),
                  POLICY_LOWER_FORGET);
+    facts.tiers = NVME | DRAM;
+    cr_assert_eq(policy_lower_end(&value, POLICY_LOWER_NVME, &facts),
+                 POLICY_LOWER_FORGET);
+    facts.is_leased = true;
+    cr_assert_eq(policy_lower_end(&value, POLICY_LOWER_NVME, &facts),
+                 POLICY_LOWER_KEEP);
+    facts.is_leased = false;
     facts.tiers = SPILL;
     cr_assert_eq(policy_lower_end(&value, POLICY_LOWER_SPILL, &facts),
                  POLICY_LOWER_KEEP);

@@ -12,8 +12,8 @@
  * policy says of each block (storage/policy_lower.h):
  *   NVMe   a log of segments, two of them always ready; when they are not, the
  *          oldest is gone through
- *   spill  what NVMe gives up; in groups, one of them always free; when it is
- *          not, the oldest is gone through, and dropped whole
+ *   spill  what NVMe gives up; in groups, two of which are always free; when
+ *          they are not, the oldest is gone through, and dropped whole
  * Of a unit up to SIMULATE_REINSERT percent are written anew.  What is written is
  * there at once, and no write is ever skipped.
  */
@@ -26,7 +26,7 @@
 
 #define SIMULATE_PARTS    16u
 #define SIMULATE_REINSERT 75u
-#define SIMULATE_GROUPS   16u
+#define SIMULATE_GROUPS   64u
 #define SIMULATE_SEGMENTS 128u
 
 enum simulate_write {

@@ -42,7 +42,7 @@ simulate_tiers_open(struct simulate_state *state)
 
     if (status == STATUS_OK)
         status = open_log(&state->logs[SIMULATE_SPILL], sizes[SIMULATE_SPILL],
-                          SIMULATE_GROUPS, 1);
+                          SIMULATE_GROUPS, 2);
     while (state->lowest + 1 < SIMULATE_TIERS && sizes[state->lowest + 1] != 0)
         state->lowest++;
     return status;
