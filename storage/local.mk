@@ -68,6 +68,7 @@ if HAVE_SPILL
 libstorage_a_SOURCES += \
 	storage/rocks.c \
 	storage/rocks_data.c \
+	storage/rocks_mute.c \
 	storage/spill_base.c \
 	storage/spill_files.c \
 	storage/spill_group.c \

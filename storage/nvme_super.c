@@ -246,7 +246,8 @@ static void
 on_post(struct post *post)
 {
     struct lower_flush *flush =
-        (struct lower_flush *)((char *)post - offsetof(struct lower_flush, post));
+        (struct lower_flush *)((char *)post -
+                               offsetof(struct lower_flush, post));
 
     flush->done(flush);
 }

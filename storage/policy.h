@@ -25,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POLICY_QUEUES 6u
+#define POLICY_QUEUES 14u
 /* The queue of the ends of runs that were used once, where a policy tells them
  * apart. */
 #define POLICY_TAILS (POLICY_QUEUES - 1)
@@ -56,6 +56,7 @@ struct policy_access {
     uint64_t run_tick; /* of the first access of its run */
     uint64_t previous; /* hash of the one before it in its run; 0: none */
     uint32_t position; /* in its run, from 0 */
+    uint32_t size;     /* bytes of what its run began with; 0: not known */
     bool is_quiet;     /* insert: it is not used, only moved here */
 };
 

@@ -9,6 +9,8 @@
  *   - Uses are remembered for a while after an eviction (policy_ghost.h).
  *   - All chunks of a run have its tick, the later ones a little less: a parent
  *     never goes before its child.
+ *   - A further use of what is larger than usual is worth half as much, of what is
+ *     smaller twice as much: what counts is hits per byte.
  *   - What a run put last goes first, as long as the sample says that such are
  *     hardly used again: part-full chunks are not, with most engines.
  *   - A sample of the keys (ghost.h) runs through caches with each bonus.
@@ -19,8 +21,11 @@
 
 #include <stdatomic.h>
 
-#define CLASSES      GHOST_CLASSES
-#define TAILS        POLICY_TAILS
+#define CLASSES GHOST_CLASSES
+#define TAILS   POLICY_TAILS
+/* Smaller than usual, as usual, larger.  What was used once is all in queue 0. */
+#define SIZES        3u
+#define USUAL        1u
 #define BONUSES      7u
 #define FIRST_CHOICE 2u
 /* Evictions for which uses are remembered, in sizes of the cache. */
@@ -34,6 +39,9 @@
 /* A longer run, as a part of the cache's size, counts as several. */
 #define RUN_SHARE 16u
 #define POSITIONS 16u /* bits */
+#define LOG_ONE   (1u << 20)
+/* Chunks that came of late. */
+#define USUAL_SPAN 1024u
 /* What was long ago weighs less: so much at each choice. */
 #define FADING 16u
 /* A better bonus is better by more than one in so many misses. */
@@ -43,13 +51,15 @@ static const uint32_t bonuses[BONUSES] = {0,    100,   300,  1000,
                                           3000, 10000, 30000};
 #define SAMPLES 8192u
 
-_Static_assert(TAILS >= CLASSES, "tails have a queue of their own");
+_Static_assert(TAILS == 1 + (CLASSES - 1) * SIZES,
+               "tails have a queue of their own");
 
 struct policy_shared {
     _Atomic uint64_t entries;  /* in all orders */
     _Atomic uint64_t tick;     /* of about the latest access */
     _Atomic uint64_t capacity; /* entries when the last one was evicted */
     _Atomic uint32_t bonus;    /* in thousandths */
+    _Atomic uint32_t usual;    /* size, as log_of() has it; 0: none yet */
     _Atomic bool ends_runs;
     /* Who has set it has what follows; nobody waits for it. */
     atomic_flag is_taken;
@@ -197,6 +207,61 @@ run_tick(const struct policy_shared *shared, const struct policy_access *access)
     return access->tick - (access->tick - access->run_tick) % stretch;
 }
 
+/* The logarithm to base 2, in LOG_ONEs. */
+static uint32_t
+log_of(uint32_t size)
+{
+    uint32_t whole = 31u - (uint32_t)__builtin_clz(size);
+    uint64_t rest = ((uint64_t)size << 32 >> whole) - (1ull << 32);
+
+    return whole * LOG_ONE + (uint32_t)(rest * LOG_ONE >> 32);
+}
+
+/* What is usual is the mean of what came of late.  An update that another thread
+ * overtakes is no loss. */
+static void
+see_size(struct policy_shared *shared, uint32_t size)
+{
+    uint32_t usual = atomic_load_explicit(&shared->usual, memory_order_relaxed);
+    uint32_t log;
+
+    if (size == 0)
+        return;
+    log = log_of(size);
+    if (usual == 0)
+        usual = log;
+    else if (log > usual)
+        usual += (log - usual + USUAL_SPAN - 1) / USUAL_SPAN;
+    else
+        usual -= (usual - log + USUAL_SPAN - 1) / USUAL_SPAN;
+    atomic_store_explicit(&shared->usual, usual, memory_order_relaxed);
+}
+
+static unsigned
+size_class(const struct policy_shared *shared, uint32_t size)
+{
+    uint32_t usual = atomic_load_explicit(&shared->usual, memory_order_relaxed);
+    uint32_t log;
+
+    if (size == 0 || usual == 0)
+        return USUAL;
+    log = log_of(size);
+    if (log + LOG_ONE / 2 < usual)
+        return USUAL - 1;
+    return log > usual + LOG_ONE / 2 ? USUAL + 1 : USUAL;
+}
+
+static unsigned
+queue_of(const struct policy_shared *shared, const struct policy_node *node,
+         const struct policy_access *access)
+{
+    unsigned class = (node->uses < CLASSES ? node->uses : CLASSES) - 1;
+
+    return class == 0
+               ? 0
+               : 1 + (class - 1) * SIZES + size_class(shared, access->size);
+}
+
 static void
 place(struct policy_shared *shared, struct policy_order *order,
       struct policy_node *node, const struct policy_access *access)
@@ -206,7 +271,7 @@ place(struct policy_shared *shared, struct policy_order *order,
     if (position > most)
         position = most;
     node->tick = run_tick(shared, access) << POSITIONS | (most - position);
-    node->queue = (uint8_t)((node->uses < CLASSES ? node->uses : CLASSES) - 1);
+    node->queue = (uint8_t)queue_of(shared, node, access);
     policy_list_place(&order->queues[node->queue], node, PASSED_MOST);
     atomic_store_explicit(&shared->tick, access->tick, memory_order_relaxed);
 }
@@ -224,6 +289,7 @@ insert(struct policy_shared *shared, struct policy_order *order,
     if (node->uses < POLICY_GHOST_USES &&
         (!access->is_quiet || node->uses == 0))
         node->uses++;
+    see_size(shared, access->size);
     place(shared, order, node, access);
     atomic_fetch_add_explicit(&shared->entries, 1, memory_order_relaxed);
     if (!access->is_quiet)
@@ -288,11 +354,22 @@ candidate(struct policy_shared *shared, struct policy_order *order,
     return policy_list_oldest(&order->queues[queue]);
 }
 
+/* What the uses that a queue stands for are worth. */
+static uint64_t
+bonus_of(const struct policy_shared *shared, unsigned queue, uint64_t size)
+{
+    uint32_t bonus = atomic_load_explicit(&shared->bonus, memory_order_relaxed);
+    unsigned place = queue - 1;
+
+    if (queue == 0)
+        return 0;
+    return ghost_bonus(1 + place / SIZES, bonus, size) * 2 >> place % SIZES;
+}
+
 /* Tails go before all else, the oldest first. */
 static uint64_t
 number(const struct policy_shared *shared, unsigned queue, uint64_t tick)
 {
-    uint32_t bonus = atomic_load_explicit(&shared->bonus, memory_order_relaxed);
     uint64_t size =
         atomic_load_explicit(&shared->capacity, memory_order_relaxed);
     uint64_t now = atomic_load_explicit(&shared->tick, memory_order_relaxed);
@@ -303,7 +380,7 @@ number(const struct policy_shared *shared, unsigned queue, uint64_t tick)
         size = atomic_load_explicit(&shared->entries, memory_order_relaxed);
     if ((tick >> POSITIONS) + size / RECENT > now)
         return tick | PROTECTED;
-    return tick + (ghost_bonus(queue, bonus, size) << POSITIONS);
+    return tick + (bonus_of(shared, queue, size) << POSITIONS);
 }
 
 const struct policy policy_adaptive = {

@@ -38,6 +38,9 @@ policy_run_step(struct policy_run *run, enum policy_step step, bool was_first,
         run->has_tail = run->position != 0;
     }
     if (step != POLICY_MISS) {
+        if (run->position == 0)
+            run->size = access->size;
+        access->size = run->size;
         run->position++;
         run->last = access->hash;
     }

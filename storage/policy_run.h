@@ -21,12 +21,14 @@ struct policy_run {
     uint64_t last;     /* hash of its last access; 0: none yet */
     uint64_t tail;     /* hash of what was put last */
     uint32_t position; /* of the next access */
+    uint32_t size;     /* bytes of its first chunk */
     uint8_t step;      /* enum policy_step of the last access */
     bool has_tail;     /* something was put, behind others */
 };
 
 /*
- * The next access; hash and tick are told, the run's tick, position and what
+ * The next access; hash, tick and the chunk's size are told.  The run's tick,
+ * position, size (that of its first chunk: the last one may be smaller) and what
  * comes before are filled in.  was_first: the chunk was position 0 of its last run.  True with
  * the hash of the chunk that the run before put last, if that has ended now and
  * there is one: it is for policy->demote().

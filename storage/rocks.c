@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 
 #define DEFAULT_NAME  "default"
-#define LOG_SIZE      (1u << 20)
-#define LOG_FILES     2u
 #define MANIFEST_SIZE (1u << 20)
 #define BLOCK_SIZE    (16u << 10)
 #define LEVEL_WARN    2
@@ -135,10 +133,8 @@ set_sizes(rocksdb_options_t *options, const struct rocks_options *wanted)
     rocksdb_options_set_max_open_files(options, (int)wanted->tables_max);
     rocksdb_options_set_max_manifest_file_size(options, MANIFEST_SIZE);
     rocksdb_options_set_manifest_preallocation_size(options, BLOCK_SIZE);
-    rocksdb_options_set_max_log_file_size(options, LOG_SIZE);
-    rocksdb_options_set_keep_log_file_num(options, LOG_FILES);
-    rocksdb_options_set_info_log_level(options, LEVEL_WARN);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
+    rocksdb_options_set_info_log_level(options, LEVEL_WARN);
 }
 
 static rocksdb_options_t *
@@ -286,6 +282,8 @@ rocks_open(const struct rocks_options *wanted, struct rocks **rocks_out,
     rocks->options = new_options(wanted);
     make_settings(rocks);
     status = open_quietly(rocks, wanted, why);
+    if (status == STATUS_OK)
+        rocks_mute(wanted->path);
     if (status == STATUS_OK && !rocks->is_whole) {
         snprintf(why->text, sizeof(why->text), "no memory");
         status = STATUS_IO;

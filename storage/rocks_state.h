@@ -18,6 +18,9 @@ struct rocks {
     bool is_whole;                     /* all families are known */
 };
 
+/* From here on what the database there logs for itself goes nowhere. */
+void rocks_mute(const char *path);
+
 /* Frees the text; NULL: OK. */
 enum status rocks_status(char *error, struct rocks_why *);
 

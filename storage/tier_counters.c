@@ -1,31 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/tier_counters.h"
 
-#define LOWER(tier)                                                            \
-    {                                                                          \
-        .hits = COUNTER_hits_##tier,                                           \
-        .reads_good = COUNTER_##tier##_reads_good,                             \
-        .reads_joined = COUNTER_##tier##_reads_joined,                         \
-        .reads_ahead = COUNTER_##tier##_reads_ahead,                           \
-        .reads_corrupt = COUNTER_##tier##_reads_corrupt,                       \
-        .reads_failed = COUNTER_##tier##_reads_failed,                         \
-        .reads_stale = COUNTER_##tier##_reads_stale,                           \
-        .reads_late = COUNTER_##tier##_reads_late,                             \
-        .reads_no_space = COUNTER_##tier##_reads_no_space,                     \
-        .writes_put = COUNTER_##tier##_writes_put,                             \
-        .writes_kept = COUNTER_##tier##_writes_kept,                           \
-        .writes_skipped = COUNTER_##tier##_writes_skipped,                     \
-        .writes_void = COUNTER_##tier##_writes_void,                           \
-        .writes_too_big = COUNTER_##tier##_writes_too_big,                     \
-        .writes_failed = COUNTER_##tier##_writes_failed,                       \
-        .write_bytes_put = COUNTER_##tier##_write_bytes_put,                   \
-        .write_bytes_kept = COUNTER_##tier##_write_bytes_kept,                 \
-        .write_bytes_skipped = COUNTER_##tier##_write_bytes_skipped,           \
-        .reclaimed = COUNTER_##tier##_reclaimed                                \
-    }
-
 const struct tier_counters tier_counters[TIER_COUNT] = {
     [TIER_DRAM] = {.hits = COUNTER_hits_dram},
-    [TIER_NVME] = LOWER(nvme),
-    [TIER_SPILL] = LOWER(spill),
+    [TIER_NVME] = {.hits = COUNTER_hits_nvme,
+                   .reads_good = COUNTER_nvme_reads_good,
+                   .reads_joined = COUNTER_nvme_reads_joined,
+                   .reads_ahead = COUNTER_nvme_reads_ahead,
+                   .reads_corrupt = COUNTER_nvme_reads_corrupt,
+                   .reads_failed = COUNTER_nvme_reads_failed,
+                   .reads_stale = COUNTER_nvme_reads_stale,
+                   .reads_late = COUNTER_nvme_reads_late,
+                   .reads_no_space = COUNTER_nvme_reads_no_space,
+                   .writes_put = COUNTER_nvme_writes_put,
+                   .writes_kept = COUNTER_nvme_writes_kept,
+                   .writes_skipped = COUNTER_nvme_writes_skipped,
+                   .writes_void = COUNTER_nvme_writes_void,
+                   .writes_too_big = COUNTER_nvme_writes_too_big,
+                   .writes_failed = COUNTER_nvme_writes_failed,
+                   .write_bytes_put = COUNTER_nvme_write_bytes_put,
+                   .write_bytes_kept = COUNTER_nvme_write_bytes_kept,
+                   .write_bytes_skipped = COUNTER_nvme_write_bytes_skipped,
+                   .reclaimed = COUNTER_nvme_reclaimed},
+    [TIER_SPILL] = {.hits = COUNTER_hits_spill,
+                    .reads_good = COUNTER_spill_reads_good,
+                    .reads_joined = COUNTER_spill_reads_joined,
+                    .reads_ahead = COUNTER_spill_reads_ahead,
+                    .reads_corrupt = COUNTER_spill_reads_corrupt,
+                    .reads_failed = COUNTER_spill_reads_failed,
+                    .reads_stale = COUNTER_spill_reads_stale,
+                    .reads_late = COUNTER_spill_reads_late,
+                    .reads_no_space = COUNTER_spill_reads_no_space,
+                    .writes_put = COUNTER_spill_writes_put,
+                    .writes_kept = COUNTER_spill_writes_kept,
+                    .writes_skipped = COUNTER_spill_writes_skipped,
+                    .writes_void = COUNTER_spill_writes_void,
+                    .writes_too_big = COUNTER_spill_writes_too_big,
+                    .writes_failed = COUNTER_spill_writes_failed,
+                    .write_bytes_put = COUNTER_spill_write_bytes_put,
+                    .write_bytes_kept = COUNTER_spill_write_bytes_kept,
+                    .write_bytes_skipped = COUNTER_spill_write_bytes_skipped,
+                    .reclaimed = COUNTER_spill_reclaimed},
 };

@@ -108,6 +108,10 @@ open_base(struct spill *spill)
     enum spill_found found = spill_files_open(spill, &why);
     enum status status = STATUS_OK;
 
+    if (found == SPILL_EMPTY || found == SPILL_THERE)
+        status = spill_files_probe(spill, &why);
+    if (status != STATUS_OK)
+        found = SPILL_BROKEN;
     if (found == SPILL_EMPTY)
         status = spill_base_recreate(spill, &why);
     else if (found == SPILL_THERE)

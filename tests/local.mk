@@ -141,6 +141,7 @@ scenario_tests = \
 	tests/scenario/crash.py \
 	tests/scenario/cross_wire.py \
 	tests/scenario/events.py \
+	tests/scenario/events_load.py \
 	tests/scenario/fairness.py \
 	tests/scenario/fsck.py \
 	tests/scenario/halves.py \
@@ -245,7 +246,7 @@ tests_environment = \
 	PYTHONDONTWRITEBYTECODE=1 \
 	ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1 \
-	TSAN_OPTIONS=halt_on_error=1:abort_on_error=1:second_deadlock_stack=1
+	TSAN_OPTIONS=halt_on_error=1:abort_on_error=1:second_deadlock_stack=1:suppressions='$(abs_top_srcdir)/tests/lib/tsan.supp'
 AM_TESTS_ENVIRONMENT = $(tests_environment) export \
 	PREFIXCACHED PREFIXCACHE_CLI PREFIXCACHE_BENCH PREFIXCACHE_FSCK \
 	PREFIXCACHE_MAKE_IMAGE PREFIXCACHE_CRASH PREFIXCACHE_SOURCE \

@@ -18,11 +18,10 @@
 #define TAIL_MAX 8u
 /* Of one event, its key and its medium apart. */
 #define EVENT_MAX 256u
-#define TEXT_MAX  256u /* pod, model, medium */
 #define ROOM                                                                   \
-    (HEAD_MAX + EVENT_MESSAGE_BYTES + EVENT_MAX + TEXT_MAX + KEY_SIZE_MAX +    \
-     TAIL_MAX)
-#define TOPIC_ROOM (8u + 2 * TEXT_MAX + KEY_SIZE_MAX)
+    (HEAD_MAX + EVENT_MESSAGE_BYTES + EVENT_MAX + EVENT_TEXT_MAX +             \
+     KEY_SIZE_MAX + TAIL_MAX)
+#define TOPIC_ROOM (8u + 2 * EVENT_TEXT_MAX + KEY_SIZE_MAX)
 
 enum status
 event_message_open(struct event_message *message,

@@ -30,6 +30,7 @@
 enum event_form { EVENT_OBJECT, EVENT_VLLM };
 
 /* What all messages of a server have in common. */
+#define EVENT_TEXT_MAX 256u /* of a text, its end included */
 struct event_style {
     enum event_form form;
     const char *pod, *model, *medium; /* lent; model empty: as keys say */

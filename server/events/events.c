@@ -11,6 +11,7 @@
 #include "server/events/event_socket.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@
 
 struct events {
     struct event_style style;
+    char pod[EVENT_TEXT_MAX];
     struct store *store;
     struct counters *counters;
     struct event_queue queue;
@@ -58,7 +60,7 @@ events_open(const struct events_plan *plan, struct events **out, char *why,
         return STATUS_NO_SPACE;
     events->style =
         (struct event_style){.form = plan->is_vllm ? EVENT_VLLM : EVENT_OBJECT,
-                             .pod = "",
+                             .pod = events->pod,
                              .model = plan->model,
                              .medium = plan->medium,
                              .block_tokens = plan->block_tokens};
@@ -122,10 +124,11 @@ publish(struct events *events, uint64_t now_ns)
     struct event_frames frames =
         event_message_end(&events->message, clock_unix_ms());
 
-    event_socket_publish(events->socket, journal->next, &frames);
-    event_journal_add(journal, &frames);
+    /* First: whoever has read it finds it counted. */
     count(events->counters, COUNTER_event_messages, 1);
     count(events->counters, COUNTER_events_published, events->message.count);
+    event_socket_publish(events->socket, journal->next, &frames);
+    event_journal_add(journal, &frames);
     event_message_begin(&events->message);
     events->published_ns = now_ns;
     atomic_store(&events->next, journal->next);
@@ -309,7 +312,7 @@ events_start(struct events *events, struct store *store, const char *pod)
     enum status status;
 
     events->store = store;
-    events->style.pod = pod;
+    snprintf(events->pod, sizeof(events->pod), "%s", pod);
     events->published_ns = clock_now_ns();
     event_message_begin(&events->message);
     event_queue_begin(&events->queue);

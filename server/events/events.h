@@ -35,8 +35,8 @@ struct events_plan {
 /* Main thread.  Binds the sockets.  IO and why[room] if that fails. */
 enum status events_open(const struct events_plan *, struct events **out,
                         char *why, size_t room) MUST_USE;
-/* Main thread.  Begins to publish what is told from now on.  store, and pod,
- * which is what this server is called, are lent until the stop. */
+/* Main thread.  Begins to publish what is told from now on.  pod: what this
+ * server is called.  store: lent until the stop. */
 enum status events_start(struct events *, struct store *,
                          const char *pod) MUST_USE;
 /* Publishes what was told before, and ends the thread.  After that it may still

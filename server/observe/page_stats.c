@@ -193,8 +193,10 @@ traffic_of(struct server *server)
     for (unsigned ago = FINE_S; ago <= END_S;
          ago += ago < FINE_END ? FINE_S : COARSE_S) {
         history_before(server, ago * NS_PER_SECOND, &before);
+        /* Two times may have the same point: they are kept a little more than
+         * ten seconds apart, and at first there are few. */
         if (before.at_ns == 0 || before.at_ns >= after.at_ns)
-            break;
+            continue;
         json_array_insert_new(steps, 0, step_of(&before, &after, now_ns));
         after = before;
     }

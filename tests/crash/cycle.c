@@ -29,6 +29,12 @@
 /* Segments that hold no values that must be there: the active one, those made
  * ready and being made, the one being given back, and one more. */
 #define SEGMENTS_SPARE 6u
+/* The same of the spill: what may be in a table that no head tells of; groups,
+ * of which some are not filled, some given back, and some are room for what is
+ * around values. */
+#define TABLE_LOST   (16u << 20)
+#define GROUPS       16u
+#define GROUPS_SPARE 6u
 /* SABOTAGE_ROLLBACK, SABOTAGE_WIPE. */
 #define SAVE_CYCLE    3u
 #define RESTORE_CYCLE 9u
@@ -38,7 +44,7 @@ struct cycles {
     struct server server;
     struct console console;
     uint64_t random;
-    uint64_t segment_size;
+    uint64_t lost_at_start; /* bytes of the log */
     uint64_t base_position; /* of the log, when the present life began */
 };
 
@@ -68,25 +74,41 @@ choose_engine(struct cycles *cycles)
 
 /* --- Start. --- */
 
-/* What a test of this test does to the device. */
-static void
+/* What a test of this test does to what is judged. */
+static enum status
 sabotage(const struct run *run)
 {
     const char *directory = run->settings.directory;
-    enum status status = STATUS_OK;
+    bool has_spill = run->settings.has_spill;
 
     if (run->settings.sabotage == SABOTAGE_ROLLBACK) {
         if (run->cycle == SAVE_CYCLE)
-            status = device_copy(directory, "device", "saved");
+            return has_spill
+                       ? device_copy_tree(directory, "spill", "spill.saved")
+                       : device_copy(directory, "device", "saved");
         if (run->cycle == RESTORE_CYCLE)
-            status = device_copy(directory, "saved", "device");
+            return has_spill
+                       ? device_copy_tree(directory, "spill.saved", "spill")
+                       : device_copy(directory, "saved", "device");
     }
     if (run->settings.sabotage == SABOTAGE_WIPE && run->cycle == RESTORE_CYCLE)
-        status = device_wipe(directory, "device");
-    if (status == STATUS_OK && run->settings.keeps_image && run->cycle != 0)
-        status = device_copy(directory, "device", "image");
-    if (status != STATUS_OK)
-        exit(2);
+        return has_spill ? device_wipe_tree(directory, "spill")
+                         : device_wipe(directory, "device");
+    return STATUS_OK;
+}
+
+static enum status
+keep_image(const struct run *run)
+{
+    const char *directory = run->settings.directory;
+    enum status status;
+
+    if (!run->settings.keeps_image || run->cycle == 0)
+        return STATUS_OK;
+    status = device_copy(directory, "device", "image");
+    if (status == STATUS_OK && run->settings.has_spill)
+        status = device_copy_tree(directory, "spill", "spill.image");
+    return status;
 }
 
 static bool
@@ -144,15 +166,26 @@ judge_start(struct cycles *cycles, uint64_t ns)
 /* Bytes of the newest values that must fit: a segment is full when the next
  * value has no room in it. */
 static uint64_t
-window_of(struct cycles *cycles)
+nvme_window(struct cycles *cycles)
 {
     uint64_t count = console_figure(&cycles->console, "nvme_segments");
+    uint64_t size = console_figure(&cycles->console, "nvme_segment_size");
 
-    cycles->segment_size =
-        console_figure(&cycles->console, "nvme_segment_size");
-    if (count <= SEGMENTS_SPARE || cycles->segment_size <= VALUE_MOST)
+    cycles->lost_at_start = size;
+    if (count <= SEGMENTS_SPARE || size <= VALUE_MOST)
         return 0;
-    return (count - SEGMENTS_SPARE) * (cycles->segment_size - VALUE_MOST);
+    return (count - SEGMENTS_SPARE) * (size - VALUE_MOST);
+}
+
+/* The same of groups. */
+static uint64_t
+spill_window(struct cycles *cycles)
+{
+    uint64_t size = console_figure(&cycles->console, "spill_size") / GROUPS;
+
+    cycles->lost_at_start = TABLE_LOST;
+    return size <= VALUE_MOST ? 0
+                              : (GROUPS - GROUPS_SPARE) * (size - VALUE_MOST);
 }
 
 static bool
@@ -161,7 +194,8 @@ start(struct cycles *cycles)
     struct run *run = cycles->run;
     struct server *server = &cycles->server;
 
-    sabotage(run);
+    if (sabotage(run) != STATUS_OK || keep_image(run) != STATUS_OK)
+        exit(2);
     if (is_turn(cycles, run->settings.start_kill_every) && !kill_start(cycles))
         return false;
     if (server_start(server, &run->settings, choose_engine(cycles)) !=
@@ -181,7 +215,11 @@ start(struct cycles *cycles)
         console_read(&cycles->console, "all") != STATUS_OK)
         return fail_start(cycles, cycles->console.why);
     judge_start(cycles, server->ready_ns - server->started_ns);
-    run->life.window = window_of(cycles);
+    if (run->settings.has_spill &&
+        console_figure(&cycles->console, "spill_writable") == 0)
+        return fail_start(cycles, "without its spill");
+    run->life.window =
+        run->settings.has_spill ? spill_window(cycles) : nvme_window(cycles);
     return true;
 }
 
@@ -229,7 +267,7 @@ begin_life(struct cycles *cycles)
 {
     struct life *life = &cycles->run->life;
 
-    cycles->base_position = life->end_position + cycles->segment_size;
+    cycles->base_position = life->end_position + cycles->lost_at_start;
     life->killed_ns = 0;
     atomic_store(&life->position, cycles->base_position);
     atomic_store(&life->flush_begun_ns, 0);
@@ -256,13 +294,18 @@ verify(struct cycles *cycles)
 static bool
 sample(struct cycles *cycles)
 {
-    if (console_read(&cycles->console, "nvme") != STATUS_OK) {
+    bool has_spill = cycles->run->settings.has_spill;
+
+    if (console_read(&cycles->console, has_spill ? "spill" : "nvme") !=
+        STATUS_OK) {
         run_complain(cycles->run, "INFO failed: %s", cycles->console.why);
         return false;
     }
-    atomic_store(&cycles->run->life.position,
-                 cycles->base_position +
-                     console_figure(&cycles->console, "nvme_written_bytes"));
+    atomic_store(
+        &cycles->run->life.position,
+        cycles->base_position +
+            console_figure(&cycles->console, has_spill ? "spill_written_bytes"
+                                                       : "nvme_written_bytes"));
     return true;
 }
 
@@ -329,6 +372,10 @@ take_figures(struct cycles *cycles)
     run->kept += console_figure(console, "nvme_writes_kept");
     run->skipped += console_figure(console, "nvme_writes_skipped");
     run->written_bytes += console_figure(console, "nvme_written_bytes");
+    run->sunk_bytes += console_figure(console, "spill_written_bytes");
+    run->spill_reclaimed += console_figure(console, "spill_reclaimed");
+    run->spill_kept += console_figure(console, "spill_writes_kept");
+    run->spill_skipped += console_figure(console, "spill_writes_skipped");
 }
 
 static void

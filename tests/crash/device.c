@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PIECE      (1u << 20)
@@ -123,4 +125,42 @@ device_wipe(const char *directory, const char *name)
     if (fd >= 0)
         close(fd);
     return status;
+}
+
+/* A program of the system's that copies or removes whole trees. */
+static enum status
+run(char *const *argv)
+{
+    int status = -1;
+    pid_t pid;
+
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0)
+        return fail("can not run", argv[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? STATUS_OK
+                                                         : STATUS_IO;
+}
+
+enum status
+device_wipe_tree(const char *directory, const char *name)
+{
+    struct path path = join(directory, name);
+    char program[] = "rm", flags[] = "-rf", end[] = "--";
+    char *argv[] = {program, flags, end, path.text, NULL};
+
+    return run(argv);
+}
+
+enum status
+device_copy_tree(const char *directory, const char *from, const char *to)
+{
+    struct path source = join(directory, from), target = join(directory, to);
+    char program[] = "cp", flags[] = "-a", end[] = "--";
+    char *argv[] = {program, flags, end, source.text, target.text, NULL};
+    enum status status = device_wipe_tree(directory, to);
+
+    if (status != STATUS_OK || access(source.text, F_OK) != 0)
+        return status;
+    return run(argv);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The disk and the file on it, while no server has it. */
+/* The disk and what is on it, while no server has it. */
 #ifndef CRASH_DEVICE_H
 #define CRASH_DEVICE_H
 
@@ -16,5 +16,10 @@ enum status device_copy(const char *directory, const char *from,
                         const char *to) MUST_USE;
 /* Nothing is left in it. */
 enum status device_wipe(const char *directory, const char *name) MUST_USE;
+/* The same of a directory; where to it is copied, nothing else is left, and no
+ * directory where it is wiped.  OK if there is none. */
+enum status device_copy_tree(const char *directory, const char *from,
+                             const char *to) MUST_USE;
+enum status device_wipe_tree(const char *directory, const char *name) MUST_USE;
 
 #endif

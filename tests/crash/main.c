@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * crash: kills a prefixcached under load again and again, and looks at what its
- * NVMe tier has left.
+ * NVMe tier has left; or, with --tier=spill, that and the spill below it, whose
+ * NVMe tier is so small that values sink all the time.
  *
  * A cycle: the server is started on the directory of the last one; all that may
  * be there is got and judged; then some users PUT new keys, overwrite, DEL and
@@ -33,6 +34,13 @@
  *   lives, with a whole segment for each start; its value must be there if no
  *   more was written since than is room in all segments but six, of which each
  *   is as empty as a value of 4 MiB that did not fit can leave it.
+ * - With a spill a value is in either tier, or in both, until as many bytes have
+ *   sunk since its PUT as the spill must have room for: all of its groups but
+ *   some, each as empty as a value that did not fit can leave it.  So there the
+ *   place is the count of bytes that were written to the spill, with a table that
+ *   nobody knows of for each start.  What could not sink in time is a legal miss
+ *   for the server, which counts it; here it counts as lost, so that the load has
+ *   to leave the spill its time.
  * - Each byte: values name their key and version, and all their bytes follow
  *   from these.  The metadata beside them is that of the same version.
  * - A start comes to its ready line, within 5 s per 100,000 entries.  Requests
@@ -54,8 +62,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MIB            (UINT64_C(1) << 20)
-#define RATE_MOST      (200 * MIB)
+#define MIB       (UINT64_C(1) << 20)
+#define RATE_MOST (200 * MIB)
+/* What is put is written three times then, and read once. */
+#define SPILL_SHARE 2u
 #define COMPLAINTS_SAY 20u
 
 enum { EXIT_BROKEN = 1, EXIT_TROUBLE = 2, EXIT_SKIP = 77 };
@@ -122,6 +132,7 @@ make_directory(struct settings *settings)
 static void
 remove_directory(const struct settings *settings)
 {
+    static const char *const trees[] = {"spill", "spill.image", "spill.saved"};
     static const char *const names[] = {"device", "image", "saved",
                                         "server.log", "losses.log"};
     char path[4300];
@@ -130,6 +141,9 @@ remove_directory(const struct settings *settings)
         snprintf(path, sizeof(path), "%s/%s", settings->directory, names[i]);
         unlink(path);
     }
+    for (unsigned i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
+        if (device_wipe_tree(settings->directory, trees[i]) != STATUS_OK)
+            fail("can not remove", trees[i]);
     rmdir(settings->directory);
 }
 
@@ -152,6 +166,8 @@ choose_rate(struct settings *settings)
         fail("can not write to", settings->directory);
     if (settings->rate > RATE_MOST)
         settings->rate = RATE_MOST;
+    if (settings->has_spill)
+        settings->rate /= SPILL_SHARE;
 }
 
 static void

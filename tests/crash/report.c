@@ -89,6 +89,10 @@ print_json(const struct run *run)
         {"reclaimed", run->reclaimed},
         {"kept", run->kept},
         {"skipped", run->skipped},
+        {"sunk_bytes", run->sunk_bytes},
+        {"spill_reclaimed", run->spill_reclaimed},
+        {"spill_kept", run->spill_kept},
+        {"spill_skipped", run->spill_skipped},
         {"live_misses", tally->live_misses},
         {"checked", tally->checked},
         {"expected", tally->expected},
@@ -137,6 +141,11 @@ print_table(const struct run *run)
            (double)run->written_bytes / MIB, (number)run->skipped,
            (number)run->kept, (number)run->reclaimed,
            (number)tally->live_misses);
+    if (settings->has_spill)
+        printf("spill: %.0f MiB sunk; %llu values not; of groups given back "
+               "%llu kept, %llu not\n",
+               (double)run->sunk_bytes / MIB, (number)run->spill_skipped,
+               (number)run->spill_kept, (number)run->spill_reclaimed);
     printf("must be there: %llu, found %llu, %.3f %% (put in the life before: "
            "%llu, found %llu)\n",
            (number)tally->expected, (number)tally->found,

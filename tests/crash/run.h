@@ -30,6 +30,8 @@ struct run {
     uint64_t flushes, kills, start_kills, failed_starts, slow_starts;
     uint64_t reclaimed, kept, skipped; /* values, as the server counted */
     uint64_t written_bytes;            /* to the device */
+    uint64_t sunk_bytes;               /* of values, to the spill */
+    uint64_t spill_reclaimed, spill_kept, spill_skipped;
     uint64_t slowest_ns; /* from a request under load to its answer */
     unsigned cycle;
     _Atomic bool is_calm;   /* little is to be put */

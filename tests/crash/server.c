@@ -18,7 +18,7 @@
 #define READY_MS   60000
 #define STOP_NS    (60 * NS_PER_SECOND)
 #define LINE_ROOM  512u
-#define OPTIONS    10u
+#define OPTIONS    14u
 #define ARGV_ROOM  (1 + 2 * OPTIONS + 1)
 #define VALUE_ROOM 4200u
 
@@ -43,6 +43,14 @@ run(const struct settings *settings, const char *engine, int ready_fd)
     SET("limits.value=16MiB");
     SET("limits.workers=2");
     SET("lease.ms=0");
+    if (settings->has_spill) {
+        SET("spill.path=%s/spill", settings->directory);
+        SET("spill.size=%llu", (number)settings->spill_size);
+        /* Others forget what they think nobody asks for again. */
+        SET("dram.policy=lru");
+        /* All is asked for after each start, and would be kept where it is. */
+        SET("nvme.reinsert=0");
+    }
 #undef SET
     argv[0] = strdup(settings->program);
     for (unsigned i = 0; i < count; i++) {

@@ -15,7 +15,8 @@ struct server {
     char port[16]; /* when it is ready */
 };
 
-/* The device is `device` in the directory, stderr goes behind server.log there.
+/* The device is `device` in the directory, the spill the directory `spill`;
+ * stderr goes behind server.log.
  * Does not wait for it.  IO: it could not be run. */
 enum status server_start(struct server *, const struct settings *,
                          const char *engine) MUST_USE;

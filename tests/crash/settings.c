@@ -9,12 +9,16 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define MIB (UINT64_C(1) << 20)
+#define MIB        (UINT64_C(1) << 20)
+#define SIZE_LEAST (128 * MIB) /* of a device that is not judged itself */
+#define SIZE       (512 * MIB) /* of one that is */
+#define SPILL_SIZE (256 * MIB)
 
 enum {
     OPTION_PROGRAM = 0x100,
     OPTION_DIRECTORY,
     OPTION_ENGINE,
+    OPTION_TIER,
     OPTION_CYCLES,
     OPTION_USERS,
     OPTION_SAY,
@@ -24,6 +28,7 @@ enum {
     OPTION_SEED,
     OPTION_RATE,
     OPTION_SIZE,
+    OPTION_SPILL,
     OPTION_DRAM,
     OPTION_LIVE,
     OPTION_SLOW,
@@ -36,21 +41,28 @@ static const struct argp_option options[] = {
     {"cycles", OPTION_CYCLES, "N", 0, "Kills under load (20)", 0},
     {"engine", OPTION_ENGINE, "uring|threads|mixed", 0,
      "nvme.engine; mixed: another one now and then (uring)", 0},
+    {"tier", OPTION_TIER, "nvme|spill", 0,
+     "Which is judged; spill: with a small NVMe tier above it (nvme)", 0},
     {"seed", OPTION_SEED, "N", 0, "Of all that is chosen at random", 0},
     {"directory", OPTION_DIRECTORY, "DIR", 0,
      "Scratch directory on the disk, which is made (./crash.PID)", 0},
     {"keep", OPTION_KEEP, NULL, 0, "Leave the directory behind in any case", 0},
     {"keep-image", OPTION_IMAGE, NULL, 0,
-     "Copy the device before each start, so that the last one can be looked at",
+     "Copy what is judged before each start, so that the last one can be "
+     "looked "
+     "at",
      0},
     {"rate", OPTION_RATE, "SIZE", 0,
      "Bytes a second offered, both ways (half of what the disk writes, at most "
-     "200 MiB)",
+     "200 MiB; over the spill an eighth, at most 50 MiB)",
      0},
-    {"size", OPTION_SIZE, "SIZE", 0, "nvme.size (512MiB)", 0},
+    {"size", OPTION_SIZE, "SIZE", 0, "nvme.size (512MiB; over a spill 128MiB)",
+     0},
+    {"spill-size", OPTION_SPILL, "SIZE", 0, "spill.size (256MiB)", 0},
     {"dram", OPTION_DRAM, "SIZE", 0, "dram.size (64MiB)", 0},
     {"live", OPTION_LIVE, "SIZE", 0,
-     "Bytes of values that are there at one time, about (a fifth of --size)",
+     "Bytes of values that are there at one time, about (a fifth of what is "
+     "judged)",
      0},
     {"users", OPTION_USERS, "N", 0, "Threads with a connection each way (4)",
      0},
@@ -100,7 +112,7 @@ set_defaults(struct settings *settings)
         .calm_every = 20,
         .flush_every = 25,
         .start_kill_every = 8,
-        .size = 512 * MIB,
+        .spill_size = SPILL_SIZE,
         .dram = 64 * MIB,
     };
 }
@@ -110,8 +122,11 @@ complete(const struct argp_state *state, struct settings *settings)
 {
     if (settings->program == NULL)
         argp_error(state, "which server? --program, or PREFIXCACHED");
+    if (settings->size == 0)
+        settings->size = settings->has_spill ? SIZE_LEAST : SIZE;
     if (settings->live == 0)
-        settings->live = settings->size / 5;
+        settings->live =
+            (settings->has_spill ? settings->spill_size : settings->size) / 5;
     while (settings->seed == 0)
         if (getrandom(&settings->seed, sizeof(settings->seed), 0) < 0)
             settings->seed = 1;
@@ -122,6 +137,7 @@ parse_words(int key, char *text, const struct argp_state *state,
             struct settings *settings)
 {
     static const char *const engines[] = {"uring", "threads", "mixed", NULL};
+    static const char *const tiers[] = {"nvme", "spill", NULL};
     static const char *const forms[] = {"table", "json", NULL};
     static const char *const ways[] = {"none", "rollback", "wipe", "bytes",
                                        NULL};
@@ -135,6 +151,9 @@ parse_words(int key, char *text, const struct argp_state *state,
         return 0;
     case OPTION_ENGINE:
         settings->engine = engines[find_word(state, "engine", text, engines)];
+        return 0;
+    case OPTION_TIER:
+        settings->has_spill = find_word(state, "tier", text, tiers) == 1;
         return 0;
     case OPTION_SABOTAGE:
         settings->sabotage =
@@ -205,8 +224,12 @@ parse(int key, char *text, struct argp_state *state)
             quantity_size_option(state, "rate", text, MIB, UINT64_MAX / 2);
         return 0;
     case OPTION_SIZE:
-        settings->size = quantity_size_option(state, "size", text, 128 * MIB,
+        settings->size = quantity_size_option(state, "size", text, SIZE_LEAST,
                                               UINT64_C(1) << 40);
+        return 0;
+    case OPTION_SPILL:
+        settings->spill_size = quantity_size_option(
+            state, "spill-size", text, SPILL_SIZE, UINT64_C(1) << 40);
         return 0;
     case OPTION_DRAM:
         settings->dram = quantity_size_option(state, "dram", text, 32 * MIB,

@@ -316,9 +316,9 @@ store_is_empty(struct store *store, const struct store_usage *at_start)
     store_usage(store, &now);
     for (unsigned space = 0; space < STORE_SPACES; space++)
         names |= store_names(store, space);
-    return now.entries == 0 && now.tiers[TIER_DRAM].chunks == 0 && now.tiers[TIER_DRAM].bytes_used == 0 &&
-           now.inflight_used == 0 && names == 0 &&
-           now.dram_used == at_start->dram_used &&
+    return now.entries == 0 && now.tiers[TIER_DRAM].chunks == 0 &&
+           now.tiers[TIER_DRAM].bytes_used == 0 && now.inflight_used == 0 &&
+           names == 0 && now.dram_used == at_start->dram_used &&
            now.index_used == at_start->index_used;
 }
 

@@ -303,8 +303,9 @@ report(const struct user *users, const struct store_usage *usage)
         stored += users[i].stored;
         waited += users[i].waited;
         read += counter_read(&users[i].counters, COUNTER_hits_nvme);
-        is_fine = is_fine && !users[i].is_wrong &&
-                  counter_read(&users[i].counters, COUNTER_nvme_reads_corrupt) == 0;
+        is_fine =
+            is_fine && !users[i].is_wrong &&
+            counter_read(&users[i].counters, COUNTER_nvme_reads_corrupt) == 0;
     }
     printf("%llu hits, %llu of them read, %llu misses, %llu stored, %llu "
            "waited\n",

@@ -78,8 +78,9 @@ class SimulateTest(unittest.TestCase):
         self.assertGreater(row["spill"]["hit_blocks"], 0)
         self.assertEqual(sum(row[tier]["hit_blocks"] for tier in TIERS),
                          row["hit_blocks"])
-        evicted = self.results("--dram", 200, "--nvme", 500, "--write",
-                               "evicted", "--policy", "lru")["results"][0]
+        evicted = self.results("--dram", 200, "--nvme", 500, "--spill", 1000,
+                               "--write", "evicted",
+                               "--policy", "lru")["results"][0]
         self.assertLess(evicted["nvme"]["writes"], row["nvme"]["writes"])
 
     def test_the_table_of_tiers_has_a_line_for_each_policy(self):

@@ -1,84 +1,23 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """KV events as a reader in another language sees them: what is stored and
-removed, what it can ask for again, and that it knows in the end exactly what
-the server holds."""
+removed, how it is written, and what can be asked for again."""
 import os
-import random
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
-from event_reader import END, EventReader, msgpack, zmq  # noqa: E402
+from event_reader import zmq  # noqa: E402
+from event_test import ANY, EventsTest  # noqa: E402
 from lm_client import V1, LmClient, metadata  # noqa: E402
-from nvme_test import NvmeTest  # noqa: E402
 from raw_client import encode  # noqa: E402
 from resp_client import RespClient  # noqa: E402
 from server import Server, program  # noqa: E402
 from server_test import ServerTest  # noqa: E402
 from watch import until  # noqa: E402
-
-ANY = "tcp://127.0.0.1:*"
-LOAD_SECONDS = 3
-
-
-def key_of(name, tenant="default", kind="value"):
-    return tenant, kind, name
-
-
-def listed(server, spaces=(0,)):
-    """What SCAN lists, as the keys of a reader."""
-    found = set()
-    for space in spaces:
-        with RespClient(server.data_port) as client:
-            client.value("SELECT", space)
-            tenant = str(space) if space else "default"
-            found |= {key_of(name.decode(), tenant)
-                      for name in client.scan(count=1000)}
-    return found
-
-
-class EventsTest(ServerTest):
-    def start(self, **options):
-        self.serve(**dict({"events.listen": ANY, "events.replay": ANY},
-                          **options))
-        self.client = self.connect()
-        return self.read()
-
-    def read(self, **more):
-        reader = EventReader(self.watch["events_listen"],
-                             self.watch["events_replay"], **more)
-        self.addCleanup(reader.close)
-        # Listening for sure: something was heard.
-        self.assertIsNotNone(reader.hear())
-        return reader
-
-    def ask(self, reply, *command):
-        self.assertEqual(self.client.command(*command), reply, command[:2])
-
-    def put(self, name, size=100):
-        self.ask(b"+OK", "SET", name, b"x" * size)
-
-    def events_of(self, reader, count):
-        """The next so many, with nothing missed between."""
-        events, last = [], reader.messages[-1].number
-        while len(events) < count:
-            message = reader.hear()
-            self.assertIsNotNone(message, events)
-            self.assertEqual(message.number, last + 1)
-            last = message.number
-            events += message.events
-        self.assertEqual(len(events), count, events)
-        return events
-
-    def assert_agrees(self, reader, **more):
-        wanted = listed(self.server, **more)
-        reader.until(lambda: reader.keys() == wanted)
 
 
 class ObjectForm(EventsTest):
@@ -213,6 +152,7 @@ class Replay(EventsTest):
         reader = self.start()
         self.put("k")
         asking = reader.context.socket(zmq.DEALER)
+        self.addCleanup(asking.close, 0)
         asking.connect(reader.replay)
         asking.send((0).to_bytes(8, "big"))
         self.assertTrue(asking.poll(20_000))
@@ -221,6 +161,7 @@ class Replay(EventsTest):
     def test_what_is_no_request_is_refused_and_counted(self):
         reader = self.start()
         asking = reader.context.socket(zmq.DEALER)
+        self.addCleanup(asking.close, 0)
         asking.connect(reader.replay)
         bad = ([b""], [b"", b"1234567"], [b"x", b"12345678"],
                [b"", b"12345678", b""], [b"x"] * 50, [b"", b"123456789"])
@@ -345,101 +286,6 @@ class VllmForm(EventsTest):
         late.until(lambda: late.keys() == set())
         self.assertIn(["AllBlocksCleared"],
                       [e for m in late.messages for e in m.events])
-
-
-class Load(EventsTest):
-    """Writers who overwrite, delete and let expire, in a server with too little
-    memory for them."""
-
-    def write(self, seed, until_s, prefix):
-        rng = random.Random(seed)
-        with RespClient(self.server.data_port) as client:
-            while time.monotonic() < until_s:
-                commands = [self.any_command(rng, prefix) for _ in range(100)]
-                client.socket.sendall(b"".join(commands))
-                for _ in commands:
-                    client.reply()
-
-    def any_command(self, rng, prefix):
-        name = f"{prefix}{rng.randrange(3000)}"
-        what = rng.randrange(100)
-        if what < 20:
-            return encode("DEL", name)
-        if what < 30:
-            return encode("SET", name, b"x" * 500, "PX", rng.randrange(1, 300))
-        if what == 99 and rng.randrange(20) == 0:
-            return encode("FLUSHDB")
-        return encode("SET", name, b"x" * rng.randrange(20_000))
-
-    def run_load(self, prefix="key"):
-        end = time.monotonic() + LOAD_SECONDS
-        writers = [threading.Thread(target=self.write, args=(i, end, prefix))
-                   for i in range(3)]
-        for writer in writers:
-            writer.start()
-        return writers
-
-    def finish(self, writers, readers):
-        while any(writer.is_alive() for writer in writers):
-            for reader in readers:
-                reader.follow(0.01)
-        for writer in writers:
-            writer.join()
-        # All that has expired is gone, for SCAN and for the events.
-        self.watch.until_equal(
-            "entries", len(listed(self.server)), seconds=60)
-        for reader in readers:
-            self.assert_agrees(reader)
-
-    def test_a_reader_who_misses_much_knows_what_there_is(self):
-        careful = self.start(**{"dram.size": "16MiB", "lease.ms": 0})
-        rng = random.Random(1)
-        careless = self.read(misses=lambda number: rng.randrange(3) == 0)
-        self.finish(self.run_load(), [careful, careless])
-        self.assertEqual(self.watch["events_lost"], 0)
-        self.assertGreater(self.watch["evictions"], 0)
-        self.assertGreater(careless.repeats, 3)
-        self.assertEqual(careful.listings, 1)
-
-    def test_where_events_are_lost_readers_start_over(self):
-        reader = self.start(**{"dram.size": "16MiB", "lease.ms": 0,
-                               "events.queue": "64KiB"})
-        self.finish(self.run_load("n" * 2000), [reader])
-        self.assertGreater(self.watch["events_lost"], 0)
-        self.assertGreater(reader.listings, 1)
-
-
-class Restart(NvmeTest):
-    def serve(self, **options):
-        endpoints = {name: f"ipc://{self.directory}/{name}"
-                     for name in ("listen", "replay")}
-        server = super().serve(**dict(
-            {f"events.{name}": endpoint
-             for name, endpoint in endpoints.items()}, **options))
-        self.client = self.connect()
-        return server
-
-    def test_a_reader_outlives_the_server(self):
-        self.serve()
-        reader = EventReader(self.watch["events_listen"],
-                             self.watch["events_replay"])
-        self.addCleanup(reader.close)
-        self.assertIsNotNone(reader.hear())
-        for i in range(200):
-            self.assertEqual(self.client.command("SET", f"k{i}", b"x" * 5000),
-                             b"+OK")
-        reader.until(lambda: len(reader.keys()) == 200)
-        self.watch.until_equal("nvme_queue_bytes", 0)
-        until(lambda: self.watch["nvme_chunks"] == 200, "written")
-        before = reader.last
-        self.serve_again()
-        self.assertEqual(self.client.command("DEL", "k3"), b":1")
-        self.assertEqual(self.client.command("SET", "new", b"x"), b"+OK")
-        wanted = {key_of(f"k{i}") for i in range(200) if i != 3}
-        wanted.add(key_of("new"))
-        reader.until(lambda: reader.keys() == wanted)
-        self.assertGreater(reader.last, before)
-        self.assertEqual(reader.listings, 2)
 
 
 class Settings(ServerTest):

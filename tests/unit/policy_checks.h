@@ -27,7 +27,7 @@ struct bed {
     struct bed_key keys[BED_KEYS];
     unsigned in, capacity, evictions, last_out;
     uint64_t tick, run_tick;
-    uint32_t position;
+    uint32_t position, size; /* of what is used next; size: bytes */
 };
 
 static inline uint64_t
@@ -127,7 +127,8 @@ bed_use(struct bed *bed, unsigned key)
     struct policy_access access = {.hash = bed_hash(key),
                                    .tick = ++bed->tick,
                                    .run_tick = bed->run_tick,
-                                   .position = bed->position++};
+                                   .position = bed->position++,
+                                   .size = bed->size};
 
     while (!was_in && bed->in >= bed->capacity)
         bed_evict(bed);

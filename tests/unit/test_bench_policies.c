@@ -298,14 +298,14 @@ Test(simulate_tiers, spill_keeps_what_was_hit_there)
 
     /* Groups of four, and three of them may stay. */
     add_range(0, 30);
-    add_range(0, 3);
+    add_range(0, 4);
     add_range(30, 12);
     add_range(0, 5);
     run((struct simulate_plan){.policy = &policy_lru, .sizes = {2, 10, 32}},
         &result);
-    cr_assert_arr_eq(&hits[45], ((uint32_t[]){1, 1, 1, 0, 0}),
+    cr_assert_arr_eq(&hits[46], ((uint32_t[]){1, 1, 1, 0, 0}),
                      5 * sizeof hits[0]);
-    cr_assert_eq(result.tier_hits[SIMULATE_SPILL], 6);
+    cr_assert_eq(result.tier_hits[SIMULATE_SPILL], 7);
     cr_assert_eq(result.tier_writes[SIMULATE_NVME], 30 + 12 + 2,
                  "what is hit in the spill stays there");
 }
@@ -346,6 +346,24 @@ Test(simulate_tiers, evicted_writes_nothing_that_the_spill_has)
     cr_assert_eq(result.tier_hits[SIMULATE_SPILL], 1);
     cr_assert_eq(result.tier_writes[SIMULATE_NVME], writes + 2,
                  "the two before it, but not itself");
+}
+
+Test(simulate_tiers, evicted_writes_what_dram_has_when_it_leaves_and_not_before)
+{
+    struct simulate_result result;
+
+    add_blocks("abca");
+    for (unsigned i = 0; i < 60; i++) {
+        add_range(i, 1);
+        add_blocks("a");
+    }
+    run((struct simulate_plan){.policy = &policy_lru,
+                               .sizes = {2, 24},
+                               .write = SIMULATE_EVICTED},
+        &result);
+    cr_assert_eq(result.tier_hits[SIMULATE_NVME], 1, "then it was in DRAM");
+    cr_assert_eq(result.tier_hits[SIMULATE_DRAM], 60);
+    cr_assert_eq(result.tier_writes[SIMULATE_NVME], 3 + 59);
 }
 
 /* As good as one cache: no less than LRU of so many blocks. */

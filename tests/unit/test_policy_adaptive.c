@@ -25,8 +25,12 @@ Test(policy_adaptive, older_runs_go_first_and_the_end_of_a_run_before_its_begin)
     static const unsigned expected[] = {2, 1, 0, 12, 11, 10};
 
     bed_open(&bed, &policy_adaptive, 100);
+    for (unsigned i = 0; i < 90; i++)
+        bed_use_alone(&bed, 100 + i);
     use_run(0, 3);
     use_run(10, 3);
+    for (unsigned i = 0; i < 90; i++)
+        cr_assert_eq(bed_evict(&bed), 100 + i);
     for (unsigned i = 0; i < 6; i++)
         cr_assert_eq(bed_evict(&bed), expected[i]);
     bed_close(&bed);
@@ -182,4 +186,82 @@ Test(policy_adaptive, is_as_good_as_lru_where_s3fifo_is_weak)
 
     cr_assert(lru > s3fifo + 0.01, "%f, %f", lru, s3fifo);
     cr_assert(adaptive > lru - 0.005, "%f, %f", adaptive, lru);
+}
+
+static void
+use_sized(unsigned key, uint32_t size)
+{
+    bed.size = size;
+    bed_use_alone(&bed, key);
+}
+
+/* Two chunks used twice, the second one later, then others of both sizes, until
+ * one of the two has gone. */
+static unsigned
+first_to_go(uint32_t first_size, uint32_t second_size)
+{
+    unsigned gone;
+
+    bed_open(&bed, &policy_adaptive, 100);
+    for (unsigned i = 0; i < 40; i++)
+        use_sized(100 + i, i % 2 == 0 ? first_size : second_size);
+    for (unsigned i = 0; i < 2; i++)
+        use_sized(0, first_size);
+    for (unsigned i = 0; i < 2; i++)
+        use_sized(1, second_size);
+    for (unsigned i = 200; bed.keys[0].is_in && bed.keys[1].is_in; i++)
+        use_sized(i, i % 2 == 0 ? first_size : second_size);
+    gone = bed.keys[0].is_in ? 1 : 0;
+    bed_close(&bed);
+    return gone;
+}
+
+Test(policy_adaptive, a_further_use_of_what_is_large_is_worth_less)
+{
+    cr_assert_eq(first_to_go(1 << 20, 1 << 20), 0);
+    cr_assert_eq(first_to_go(1 << 20, 4 << 20), 1, "newer, but larger");
+    cr_assert_eq(first_to_go(4 << 20, 1 << 20), 0);
+}
+
+Test(policy_adaptive, what_was_used_once_goes_by_its_age_whatever_its_size)
+{
+    bed_open(&bed, &policy_adaptive, 200);
+    for (unsigned i = 0; i < 100; i++)
+        use_sized(i, i % 3 == 0 ? 64 << 20 : 4096);
+    for (unsigned i = 0; i < 100; i++)
+        cr_assert_eq(bed_evict(&bed), i);
+    bed_close(&bed);
+}
+
+/* Two groups of keys alike in all but the size of their chunks. */
+static unsigned
+hits_of_sized(bool is_told)
+{
+    uint64_t random = 5;
+    unsigned hits = 0, in = 0;
+
+    bed_open(&bed, &policy_adaptive, BED_KEYS);
+    for (unsigned i = 0; i < 200000; i++) {
+        uint32_t one = random_below(&random, 2000);
+        unsigned key = one * random_below(&random, 2000) / 2000 * 2;
+        unsigned size;
+
+        key += random_below(&random, 2);
+        size = key % 2 == 0 ? 1 : 8;
+        /* As many bytes as 2,000 of the small ones. */
+        while (!bed.keys[key].is_in && in + size > 2000)
+            in -= bed_evict(&bed) % 2 == 0 ? 1 : 8;
+        hits += bed.keys[key].is_in;
+        in += bed.keys[key].is_in ? 0 : size;
+        use_sized(key, is_told ? size << 16 : 0);
+    }
+    bed_close(&bed);
+    return hits;
+}
+
+Test(policy_adaptive, hits_more_where_sizes_are_told)
+{
+    unsigned without = hits_of_sized(false), with = hits_of_sized(true);
+
+    cr_assert(with > without + without / 50, "%u, %u", with, without);
 }

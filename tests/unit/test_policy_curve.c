@@ -225,6 +225,35 @@ Test(policy_curve, two_counts_tell_of_the_time_between_them)
     free(lru);
 }
 
+Test(policy_curve, a_cache_that_has_grown_is_followed)
+{
+    struct policy_curve_census census = {
+        .entries = 100, .held = {100}, .alone = {100}, .is_full = true};
+    struct policy_curve_count before, after;
+    uint64_t tick;
+
+    open_curve(false);
+    tick = feed(&census, 0, ACCESSES / 2, NULL, 0);
+    census.entries = census.held[0] = census.alone[0] = KEYS;
+    tick = feed(&census, tick, ACCESSES / 2 + KEYS * 4, NULL, 0);
+    before = read_curve(tick, 0);
+    tick = feed(&census, tick, ACCESSES, NULL, 0);
+    after = read_curve(tick, (ACCESSES / 2 - KEYS * 4) / 2);
+    /* It has had room for all keys since. */
+    cr_assert_float_eq(policy_curve_ratio(&before, &after, 0, 3), 0.5, 0.02);
+    free(curve);
+}
+
+Test(policy_curve, what_was_gained_before_does_not_count)
+{
+    const struct policy_curve_count before = {
+        .accesses = 100, .hits = 50, .gained = {{10}}};
+    const struct policy_curve_count after = {
+        .accesses = 200, .hits = 60, .gained = {{30}}};
+
+    cr_assert_float_eq(policy_curve_ratio(&before, &after, 0, 0), 0.3, 1e-9);
+}
+
 Test(policy_curve, a_ratio_is_within_nothing_and_all)
 {
     struct policy_curve_count count = {

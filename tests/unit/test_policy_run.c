@@ -84,3 +84,16 @@ Test(policy_run, puts_without_gets_are_one_run)
     cr_assert(step(POLICY_MISS, 9, false));
     cr_assert_eq(tail, 2);
 }
+
+Test(policy_run, all_of_a_run_have_the_size_of_its_first)
+{
+    access_now.size = 100;
+    step(POLICY_MISS, 1, false);
+    step(POLICY_PUT, 1, false);
+    access_now.size = 30;
+    step(POLICY_PUT, 2, false);
+    cr_assert_eq(access_now.size, 100);
+    access_now.size = 40;
+    step(POLICY_HIT, 3, true);
+    cr_assert_eq(access_now.size, 40, "the next run");
+}

@@ -82,7 +82,8 @@ Test(store_put, is_got_back)
         cr_assert_eq(get(i, i), STATUS_OK);
     }
     cr_assert_eq(counted(COUNTER_puts_stored), 7);
-    cr_assert_eq(counted(COUNTER_put_bytes), usage().tiers[TIER_DRAM].bytes_used);
+    cr_assert_eq(counted(COUNTER_put_bytes),
+                 usage().tiers[TIER_DRAM].bytes_used);
     cr_assert_eq(usage().inflight_used, 0);
 }
 

@@ -22,7 +22,8 @@ static const struct {
     {"hits_dram", offsetof(struct load_tier_figures, hits_dram)},
     {"hits_nvme", offsetof(struct load_tier_figures, hits_nvme)},
     {"nvme_written_bytes", offsetof(struct load_tier_figures, written_bytes)},
-    {"nvme_write_bytes_skipped", offsetof(struct load_tier_figures, skipped_bytes)},
+    {"nvme_write_bytes_skipped",
+     offsetof(struct load_tier_figures, skipped_bytes)},
 };
 #define FIELDS (sizeof fields / sizeof fields[0])
 

@@ -250,28 +250,34 @@ fill_in(struct arguments *arguments)
         arguments->policies[arguments->policy_count++] = OPTIMUM;
 }
 
+/* What all simulations need. */
+struct bench {
+    const struct arguments *arguments;
+    const struct trace *trace;
+    uint32_t *hits; /* of each request */
+};
+
 static enum status
-simulate_one(const struct arguments *arguments, const struct trace *trace,
-             uint32_t *hits, struct simulate_row *row)
+simulate_one(const struct bench *bench, struct simulate_row *row)
 {
-    struct simulate_plan plan = arguments->plan;
+    struct simulate_plan plan = bench->arguments->plan;
     enum status status;
 
     plan.policy = policy_find(row->policy);
     memcpy(plan.sizes, row->sizes, sizeof plan.sizes);
-    row->result.hits = hits;
-    status = simulate_run(trace, &plan, &row->result);
+    row->result.hits = bench->hits;
+    status = simulate_run(bench->trace, &plan, &row->result);
     if (status == STATUS_OK)
-        row->score = replay_score_of(trace, hits, 0, trace->count,
-                                     arguments->block_tokens);
+        row->score =
+            replay_score_of(bench->trace, bench->hits, 0, bench->trace->count,
+                            bench->arguments->block_tokens);
     row->has_curve = plan.has_curve && plan.policy != NULL;
     return status;
 }
 
 /* One tier at another size: what was estimated, and what is. */
 static enum status
-compare_size(const struct arguments *arguments, const struct trace *trace,
-             uint32_t *hits, struct simulate_row *row, unsigned tier,
+compare_size(const struct bench *bench, struct simulate_row *row, unsigned tier,
              unsigned size)
 {
     struct simulate_curve *curve = &row->curve[tier][size];
@@ -282,15 +288,14 @@ compare_size(const struct arguments *arguments, const struct trace *trace,
     other.sizes[tier] = row->sizes[tier] * policy_curve_percent(size) / 100;
     if (other.sizes[tier] == 0)
         other.sizes[tier] = 1;
-    status = simulate_one(arguments, trace, hits, &other);
+    status = simulate_one(bench, &other);
     curve->estimated = policy_curve_ratio(NULL, &row->result.curve, tier, size);
     curve->is = replay_score_blocks(&other.score);
     return status;
 }
 
 static enum status
-compare_sizes(const struct arguments *arguments, const struct trace *trace,
-              uint32_t *hits, struct simulate_row *row)
+compare_sizes(const struct bench *bench, struct simulate_row *row)
 {
     enum status status = STATUS_OK;
 
@@ -298,8 +303,7 @@ compare_sizes(const struct arguments *arguments, const struct trace *trace,
         unsigned tier = i / POLICY_CURVE_SIZES;
 
         if (row->has_curve && row->sizes[tier] != 0 && status == STATUS_OK)
-            status = compare_size(arguments, trace, hits, row, tier,
-                                  i % POLICY_CURVE_SIZES);
+            status = compare_size(bench, row, tier, i % POLICY_CURVE_SIZES);
     }
     return status;
 }
@@ -315,6 +319,7 @@ static int
 run(const struct arguments *arguments, const struct trace *trace,
     struct simulate_row *rows, uint32_t *hits)
 {
+    const struct bench bench = {arguments, trace, hits};
     struct simulate_report report = {
         .trace_path = arguments->trace_path,
         .trace = trace,
@@ -331,8 +336,8 @@ run(const struct arguments *arguments, const struct trace *trace,
         rows[i].policy = arguments->policies[i % report.policies];
         memcpy(rows[i].sizes, arguments->plan.sizes, sizeof rows[i].sizes);
         rows[i].sizes[0] = arguments->capacities[i / report.policies];
-        if (simulate_one(arguments, trace, hits, &rows[i]) != STATUS_OK ||
-            compare_sizes(arguments, trace, hits, &rows[i]) != STATUS_OK)
+        if (simulate_one(&bench, &rows[i]) != STATUS_OK ||
+            compare_sizes(&bench, &rows[i]) != STATUS_OK)
             return give_up("no memory for such a cache");
     }
     simulate_report_print(stdout, arguments->form, &report);

@@ -1,0 +1,398 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What is written to the spill and how much of it: with NVMe above it and
+without, the bounds of spill.write_max and spill.size, and what is kept when
+space is given back."""
+import os
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "lib"))
+from configured_server import ConfiguredServer  # noqa: E402
+from nvme_test import body  # noqa: E402
+from server_test import MIB  # noqa: E402
+from spill_test import FILLER, SpillTest  # noqa: E402
+from watch import until  # noqa: E402
+
+KIB = 1 << 10
+SIZE = 100_000
+SMALL = 64 * MIB  # a spill that is soon full
+
+
+class SpaceTest(SpillTest):
+    def put_at_once(self, names, size):
+        """Faster than they are written."""
+        for name in names:
+            self.ask(b"+OK", "SET", name, body(name, size))
+            self.sizes[name] = size, 0
+
+    def names(self, number, prefix="k"):
+        return [f"{prefix}{index}" for index in range(number)]
+
+
+class WithoutNvme(SpaceTest):
+    """The spill takes NVMe's place, and nvme.write says what is written."""
+
+    def begin(self, **options):
+        self.start(nvme_path="", **options)
+
+    def test_what_is_put_is_written(self):
+        self.begin()
+        names = self.put_many(self.client, 50, SIZE)
+        self.await_written()
+        self.assertEqual(set(self.places(*names)), {"dram+spill"})
+        info = self.watch.info()
+        self.assertEqual((info["spill_writes_put"], info["spill_chunks"],
+                          info["spill_value_bytes"], info["spill_queue_bytes"]),
+                         (50, 50, 50 * SIZE, 0))
+        self.assertNotIn("nvme_chunks", info)
+        self.restart()
+        self.assertEqual(self.watch["spill_recovered"], 50)
+        self.assert_there(self.client, *names)
+        self.assertEqual(self.watch["hits_spill"], 50)
+
+    def test_an_equal_value_is_not_written_again(self):
+        self.begin()
+        for _ in range(3):
+            self.put(self.client, "same", SIZE)
+            self.await_written()
+        self.assertEqual((self.watch["spill_writes_put"],
+                          self.watch["puts_same"]), (1, 2))
+
+    def test_only_what_is_asked_for_again_is(self):
+        self.begin(nvme_write="reused")
+        names = self.put_many(self.client, 10, SIZE)
+        self.assert_there(self.client, "k1", "k2", "k1")
+        self.watch.until("spill_writes_put", 2)
+        self.await_written()
+        self.restart()
+        self.assert_there(self.client, "k1", "k2")
+        self.assert_gone(self.client, *(set(names) - {"k1", "k2"}))
+
+    def test_only_what_leaves_DRAM_is(self):
+        self.begin(nvme_write="evicted")
+        first = self.put_many(self.client, 4, FILLER, prefix="first")
+        self.assertEqual(self.watch["spill_queue_bytes"], 0)
+        names = list(first)
+        for number in range(60):
+            names += self.put_many(self.client, 1, FILLER, prefix=f"{number}.")
+            self.await_free_dram()
+        info = self.watch.info()
+        self.assertGreaterEqual(info["spill_writes_put"], 32)
+        self.assertLess(info["spill_chunks"], 50)
+        for name in names:
+            self.assert_there(self.client, name)
+            self.await_free_dram()
+        self.put(self.client, "last", SIZE)
+        self.restart()
+        self.assert_there(self.client, *first)
+        self.assert_gone(self.client, "last")
+
+    def await_free_dram(self):
+        """What is written makes room a little ahead of need."""
+        def is_free():
+            info = self.watch.info()
+            return (info["spill_queue_bytes"] == 0 and
+                    info["dram_size"] - info["dram_used"] > MIB + 64 * KIB)
+        until(is_free, lambda: self.watch.info())
+
+    def test_the_policy_is_changed_by_a_signal(self):
+        path = os.path.join(self.directory, "conf.yaml")
+
+        def write(policy, reload=True):
+            with open(path, "w") as file:
+                file.write(f"nvme:\n  write: {policy}\n")
+            if reload:
+                os.kill(self.server.pid, signal.SIGHUP)
+                until(lambda: "configuration reloaded" in self.server.stderr(),
+                      "the reload")
+        write("reused", reload=False)
+        self.adopt(ConfiguredServer(
+            config=path, spill_path=self.spill, spill_size=SMALL,
+            limits_value="2MiB", lease_ms=0))
+        self.client = self.connect()
+        self.put(self.client, "before", SIZE)
+        write("all")
+        self.put(self.client, "after", SIZE)
+        self.watch.until("spill_writes_put", 1)
+        self.options = {"nvme_path": ""}
+        self.restart()
+        self.assert_there(self.client, "after")
+        self.assert_gone(self.client, "before")
+
+    def test_all_that_is_PUT_in_a_burst_is_written_or_counted(self):
+        self.begin(nvme_queue="4MiB", spill_write_max="4MiB")
+        names = self.names(60)
+        self.put_at_once(names, 200_000)
+        self.await_written()
+        info = self.watch.info()
+        self.assertGreater(info["spill_writes_skipped"], 0)
+        self.assertEqual(info["spill_writes_put"] +
+                         info["spill_writes_skipped"], 60)
+        self.assertEqual(info["spill_write_bytes_skipped"],
+                         200_000 * info["spill_writes_skipped"])
+        self.restart()
+        self.assertEqual(self.count_there(self.client, names),
+                         info["spill_writes_put"])
+
+
+class Bounds(SpaceTest):
+    def test_no_more_is_written_in_a_second_than_was_said(self):
+        rate, size = 4 * MIB, 256 * KIB
+        started = time.monotonic()
+        self.start(nvme_path="", spill_write_max=rate, dram_size="64MiB",
+                   nvme_queue="32MiB")
+        names = self.names(32)
+        self.put_at_once(names, size)
+        while self.watch["spill_queue_bytes"] != 0:
+            # A tenth of a second may be saved up, one value overdraw it.
+            written = self.watch["spill_write_bytes_put"]
+            most = rate * (time.monotonic() - started + 0.2) + size
+            self.assertLessEqual(written, most)
+        self.assertGreater(time.monotonic() - started, 1.5)
+        self.restart()
+        self.assert_there(self.client, *names)
+
+    def test_what_sinks_faster_than_that_is_left_out_and_counted(self):
+        self.start(spill_write_max="1MiB")
+        started = time.monotonic()
+        self.push(96 * MIB)
+        self.await_written()
+        seconds = time.monotonic() - started
+        info = self.watch.info()
+        self.assertLessEqual(info["spill_write_bytes_put"],
+                             MIB * (seconds + 1) + FILLER)
+        self.assertGreater(info["spill_writes_skipped"], 10)
+        self.assertEqual(info["spill_write_bytes_skipped"],
+                         FILLER * info["spill_writes_skipped"])
+        # NVMe takes all of it meanwhile.
+        self.assertEqual(info["nvme_writes_put"], self.fillers)
+        self.assertEqual((info["nvme_writes_skipped"], info["puts_busy"]),
+                         (0, 0))
+        self.assertEqual(set(self.places(*self.newest(16))), {"dram+nvme"})
+
+    def newest(self, number):
+        return [f"filler{self.fillers - index}" for index in range(number)]
+
+    def test_the_limit_is_changed_by_a_signal(self):
+        path = os.path.join(self.directory, "conf.yaml")
+
+        def write(rate):
+            with open(path, "w") as file:
+                file.write(f"spill:\n  write_max: {rate}\n")
+        write("64KiB")
+        self.adopt(ConfiguredServer(
+            config=path, dram_size="32MiB", spill_path=self.spill,
+            spill_size=SMALL, limits_value="2MiB", lease_ms=0))
+        self.client = self.connect()
+        self.put_at_once(self.names(60), SIZE)
+        self.assertGreater(self.watch["spill_queue_bytes"], 4 * MIB)
+        write("0")
+        os.kill(self.server.pid, signal.SIGHUP)
+        self.watch.until_equal("spill_queue_bytes", 0)
+        self.assertEqual(self.watch["spill_writes_put"], 60)
+
+    def test_what_is_announced_and_never_sent_is_not_written(self):
+        self.start(nvme_path="")
+        liar = self.connect()
+        liar.send(b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1000000\r\n", bytes(1000))
+        self.watch.until("inflight_used", 1_000_000)
+        liar.reset()
+        self.watch.until("puts_cut", 1)
+        self.put(self.client, "k", SIZE)
+        self.await_written()
+        self.assertEqual(self.watch["spill_write_bytes_put"], SIZE)
+
+    def test_a_value_larger_than_a_group_is_not_written(self):
+        self.start(nvme_path="", limits_value="24MiB", dram_size="128MiB",
+                   spill_size=SMALL, spill_inflight="24MiB",
+                   nvme_queue="32MiB")
+        self.ask(b"+OK", "SET", "large", bytes(20 * MIB))
+        self.put(self.client, "small", SIZE)
+        self.watch.until("spill_writes_too_big", 1)
+        self.assertIn("spill.size is small", self.server.stderr())
+        self.restart()
+        self.assert_there(self.client, "small")
+        self.assert_gone(self.client, "large")
+
+
+class Full(SpaceTest):
+    """More is put than the spill has room for."""
+
+    def start(self, **options):
+        super().start(**dict({"spill_size": SMALL}, **options))
+
+    def push_while_watched(self, size):
+        """Never more than was said is in the directory, whoever looks."""
+        most = 0
+        for _ in range(size // (2 * MIB)):
+            self.push(2 * MIB)
+            most = max(most, self.bytes_in_spill(), self.watch["spill_used"])
+            self.assertLessEqual(most, SMALL)
+        return most
+
+    def test_the_directory_is_never_larger_than_was_said(self):
+        self.start()
+        for turn in range(3):
+            most = self.push_while_watched(120 * MIB)
+            self.assertGreater(most, SMALL // 2)
+            self.restart()
+            self.assertLessEqual(self.bytes_in_spill(), SMALL)
+        info = self.watch.info()
+        self.assertEqual(info["spill_size"], SMALL)
+        self.assertGreater(info["spill_chunks"], 20)
+        self.assertLess(info["spill_value_bytes"], SMALL)
+        self.assertEqual(info["spill_corrupt"], 0)
+        there = self.count_there(self.client, list(self.sizes))
+        self.assertGreater(there, 50)
+        self.assertLess(there * FILLER, 2 * SMALL)
+
+    def test_small_values_count_with_all_that_is_around_them(self):
+        self.start(nvme_path="", dram_size="16MiB", nvme_queue="4MiB")
+        most = 0
+        for turn in range(15):
+            names = [f"{turn}.{index}" for index in range(2000)]
+            for first in range(0, 2000, 100):
+                self.put_at_once(names[first:first + 100], 3000)
+                self.await_written()
+            most = max(most, self.bytes_in_spill())
+            self.assertLessEqual(most, SMALL)
+        self.assertGreater(self.watch["spill_reclaimed"], 1000)
+        self.assertEqual(self.watch["spill_writes_skipped"], 0)
+        self.restart()
+        self.assert_there(self.client, *names)
+
+    def test_the_oldest_group_goes_first(self):
+        self.start()
+        self.put_many(self.client, 8, 300_000, prefix="old")
+        self.sink(*(f"old{index}" for index in range(8)))
+        self.push(40 * MIB)
+        new = self.put_many(self.client, 8, 300_000, prefix="new")
+        self.sink(*new)
+        self.push_until(lambda: set(self.places(*self.names(8, "old"))) ==
+                        {"missing"})
+        self.assertEqual(set(self.places(*new)), {"spill"})
+        self.assertGreater(self.watch["spill_reclaimed"], 8)
+        self.restart()
+        self.assert_gone(self.client, *self.names(8, "old"))
+        self.assert_there(self.client, *new)
+
+    def test_what_was_given_back_does_not_come_back(self):
+        """Neither what was deleted, when the group that had it has gone."""
+        self.start()
+        self.put(self.client, "doomed", SIZE)
+        self.put(self.client, "twice", SIZE)
+        self.sink("doomed", "twice")
+        with self.told(2):
+            self.ask(b":1", "DEL", "doomed")
+            self.put(self.client, "twice", SIZE, 1)
+        for _ in range(4):
+            self.push(50 * MIB)
+            self.restart()
+            self.assert_gone(self.client, "doomed")
+            self.assert_miss_or_newest(self.client, "twice")
+        self.assertEqual(self.watch["spill_corrupt"], 0)
+
+    def rounds(self, names, number=12):
+        """A spill and more goes by, and they are asked for now and then."""
+        for _ in range(number):
+            self.push(20 * MIB)
+            self.count_there(self.client, names)
+
+    def test_what_is_hit_is_kept(self):
+        self.start(nvme_reinsert="0")
+        hot = self.put_many(self.client, 4, 300_000, prefix="hot")
+        self.sink(*hot)
+        for _ in range(12):
+            self.assert_there(self.client, *hot)
+            self.push(20 * MIB)
+        self.assertGreaterEqual(self.watch["spill_writes_kept"], 4)
+        self.assertGreaterEqual(self.watch["spill_write_bytes_kept"],
+                                4 * 300_000)
+        self.await_written()
+        self.restart()
+        self.assert_there(self.client, *hot)
+
+    def test_nothing_is_kept_if_that_is_said(self):
+        self.start(spill_reinsert="0")
+        hot = self.put_many(self.client, 4, 300_000, prefix="hot")
+        self.sink(*hot)
+        self.rounds(hot)
+        self.assertGreater(self.watch["spill_reclaimed"], 20)
+        self.assertEqual(self.watch["spill_writes_kept"], 0)
+
+    def test_what_is_leased_is_kept(self):
+        self.start(lease_ms="1h", spill_reinsert="0", nvme_reinsert="0")
+        leased = self.put_many(self.client, 8, 300_000, prefix="leased")
+        self.sink(*leased)
+        self.ask(b":8", "EXISTS", *leased)
+        for _ in range(12):
+            self.push_while_watched(20 * MIB)
+        self.await_written()
+        self.assertGreaterEqual(self.watch["spill_writes_kept"], 8)
+        self.assertGreater(self.watch["spill_reclaimed"], 50)
+        self.assert_there(self.client, *leased)
+
+    def test_a_lease_that_was_granted_above_holds_below(self):
+        """Leased in NVMe: kept there, or in the spill when it has sunk."""
+        self.start(lease_ms="1h", spill_reinsert="0", nvme_reinsert="0")
+        leased = self.put_many(self.client, 6, 300_000, prefix="leased")
+        self.await_written()
+        self.leave_dram(*leased)
+        self.ask(b":6", "EXISTS", *leased)
+        self.push(200 * MIB)
+        self.await_written()
+        self.assert_there(self.client, *leased)
+
+    def test_values_that_are_read_are_given_back_all_the_same(self):
+        """Reads of what was there a moment ago: a hit or a miss, never else."""
+        self.start()
+        names = self.put_many(self.client, 100, 200_000)
+        self.sink(*names)
+        reader = self.connect()
+        for turn in range(4):
+            for name in names:
+                reader.send(b"*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n" %
+                            (len(name), name.encode()))
+            fresh = self.put_many(self.client, 100, 200_000, f"{turn}.")
+            self.push(20 * MIB)
+            for name in names:
+                found = reader.reply()
+                if found is not None:
+                    self.assert_is(name, found)
+            names = fresh
+        self.assertEqual(self.watch["spill_corrupt"], 0)
+
+
+class Resized(SpaceTest):
+    def test_a_spill_that_grows_keeps_what_it_had(self):
+        self.start(spill_size=SMALL)
+        names = self.put_many(self.client, 20, 300_000)
+        self.sink(*names)
+        self.restart(spill_size=2 * SMALL)
+        self.assertEqual(self.watch["spill_size"], 2 * SMALL)
+        self.assert_there(self.client, *names)
+
+    def test_a_spill_that_shrinks_gives_the_oldest_back(self):
+        self.start(spill_size=2 * SMALL)
+        old = self.put_many(self.client, 10, 300_000, prefix="old")
+        self.sink(*old)
+        self.push(80 * MIB)
+        new = self.put_many(self.client, 10, 300_000, prefix="new")
+        self.sink(*new)
+        self.assertGreater(self.bytes_in_spill(), SMALL)
+        self.restart(spill_size=SMALL)
+        until(lambda: self.bytes_in_spill() <= SMALL,
+              lambda: f"{self.bytes_in_spill()} bytes: fewer")
+        self.assert_there(self.client, *new)
+        self.assert_gone(self.client, *old)
+        self.push(40 * MIB)
+        self.await_written()
+        self.assertLessEqual(self.bytes_in_spill(), SMALL)
+
+
+if __name__ == "__main__":
+    unittest.main()
