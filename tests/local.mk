@@ -37,6 +37,7 @@ unit_programs = \
 	tests/unit/test_nvme_tier \
 	tests/unit/test_nvme_walk \
 	tests/unit/test_options \
+	tests/unit/test_options_endpoint \
 	tests/unit/test_options_finish \
 	tests/unit/test_options_sources \
 	tests/unit/test_policy \

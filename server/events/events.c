@@ -10,6 +10,7 @@
 #include "server/events/event_replay.h"
 #include "server/events/event_socket.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,7 +183,7 @@ is_same_peer(const struct event_peer *one, const struct event_peer *other)
 }
 
 /* A place for a reader's request: that of its last one, if it has not waited for
- * all of the answer, or a free one. */
+ * all of the answer, or a free one, of which there is one. */
 static struct event_replay **
 find_place(struct events *events, const struct event_peer *peer)
 {
@@ -199,6 +200,7 @@ find_place(struct events *events, const struct event_peer *peer)
             return at;
         }
     }
+    assert(place != NULL);
     return place;
 }
 

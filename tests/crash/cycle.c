@@ -29,15 +29,16 @@
 /* Segments that hold no values that must be there: the active one, those made
  * ready and being made, the one being given back, and one more. */
 #define SEGMENTS_SPARE 6u
-/* The same of the spill: what may be in a table that no head tells of; groups,
- * of which some are not filled, some given back, and some are room for what is
- * around values. */
-#define TABLE_LOST   (16u << 20)
+/* The same of the spill: what was handed to it and not counted (spill.inflight),
+ * some of it in a table that no head tells of; groups, of which some are not
+ * filled, some given back, and some are room for what is around values. */
+#define UNSEEN_SPILL (8u << 20)
 #define GROUPS       16u
 #define GROUPS_SPARE 6u
-/* SABOTAGE_ROLLBACK, SABOTAGE_WIPE. */
+/* SABOTAGE_ROLLBACK, SABOTAGE_WIPE; later, where values have to sink first. */
 #define SAVE_CYCLE    3u
 #define RESTORE_CYCLE 9u
+#define SPILL_CYCLES  6u
 
 struct cycles {
     struct run *run;
@@ -80,18 +81,19 @@ sabotage(const struct run *run)
 {
     const char *directory = run->settings.directory;
     bool has_spill = run->settings.has_spill;
+    unsigned cycle = run->cycle - (has_spill ? SPILL_CYCLES : 0);
 
     if (run->settings.sabotage == SABOTAGE_ROLLBACK) {
-        if (run->cycle == SAVE_CYCLE)
+        if (cycle == SAVE_CYCLE)
             return has_spill
                        ? device_copy_tree(directory, "spill", "spill.saved")
                        : device_copy(directory, "device", "saved");
-        if (run->cycle == RESTORE_CYCLE)
+        if (cycle == RESTORE_CYCLE)
             return has_spill
                        ? device_copy_tree(directory, "spill.saved", "spill")
                        : device_copy(directory, "saved", "device");
     }
-    if (run->settings.sabotage == SABOTAGE_WIPE && run->cycle == RESTORE_CYCLE)
+    if (run->settings.sabotage == SABOTAGE_WIPE && cycle == RESTORE_CYCLE)
         return has_spill ? device_wipe_tree(directory, "spill")
                          : device_wipe(directory, "device");
     return STATUS_OK;
@@ -183,7 +185,7 @@ spill_window(struct cycles *cycles)
 {
     uint64_t size = console_figure(&cycles->console, "spill_size") / GROUPS;
 
-    cycles->lost_at_start = TABLE_LOST;
+    cycles->lost_at_start = 0;
     return size <= VALUE_MOST ? 0
                               : (GROUPS - GROUPS_SPARE) * (size - VALUE_MOST);
 }
@@ -390,7 +392,9 @@ kill_server(struct cycles *cycles)
     join_users(run);
     console_close(&cycles->console);
     atomic_store(&run->is_calm, false);
-    life->end_position = atomic_load(&life->position) + UNSEEN_BYTES;
+    life->end_position =
+        atomic_load(&life->position) +
+        (run->settings.has_spill ? UNSEEN_SPILL : UNSEEN_BYTES);
     run->kills++;
 }
 

@@ -37,10 +37,10 @@
  * - With a spill a value is in either tier, or in both, until as many bytes have
  *   sunk since its PUT as the spill must have room for: all of its groups but
  *   some, each as empty as a value that did not fit can leave it.  So there the
- *   place is the count of bytes that were written to the spill, with a table that
- *   nobody knows of for each start.  What could not sink in time is a legal miss
- *   for the server, which counts it; here it counts as lost, so that the load has
- *   to leave the spill its time.
+ *   place is the count of bytes that were written to the spill, and for each life
+ *   what was on its way.  What could not sink in time is a legal miss for the
+ *   server, which counts it; here it counts as lost, so that the load has to leave
+ *   the spill its time.
  * - Each byte: values name their key and version, and all their bytes follow
  *   from these.  The metadata beside them is that of the same version.
  * - A start comes to its ready line, within 5 s per 100,000 entries.  Requests
@@ -65,7 +65,7 @@
 #define MIB       (UINT64_C(1) << 20)
 #define RATE_MOST (200 * MIB)
 /* What is put is written three times then, and read once. */
-#define SPILL_SHARE 2u
+#define SPILL_SHARE    2u
 #define COMPLAINTS_SAY 20u
 
 enum { EXIT_BROKEN = 1, EXIT_TROUBLE = 2, EXIT_SKIP = 77 };

@@ -3,6 +3,7 @@
 #include "tests/crash/server.h"
 
 #include "base/clock.h"
+#include "tests/crash/value.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 #define READY_MS   60000
 #define STOP_NS    (60 * NS_PER_SECOND)
 #define LINE_ROOM  512u
-#define OPTIONS    14u
+#define OPTIONS    15u
 #define ARGV_ROOM  (1 + 2 * OPTIONS + 1)
 #define VALUE_ROOM 4200u
 
@@ -40,12 +41,13 @@ run(const struct settings *settings, const char *engine, int ready_fd)
     SET("nvme.size=%llu", (number)settings->size);
     SET("nvme.engine=%s", engine);
     SET("nvme.write=all");
-    SET("limits.value=16MiB");
+    SET("limits.value=%u", 2 * VALUE_MOST);
     SET("limits.workers=2");
     SET("lease.ms=0");
     if (settings->has_spill) {
         SET("spill.path=%s/spill", settings->directory);
         SET("spill.size=%llu", (number)settings->spill_size);
+        SET("spill.inflight=%u", 2 * VALUE_MOST);
         /* Others forget what they think nobody asks for again. */
         SET("dram.policy=lru");
         /* All is asked for after each start, and would be kept where it is. */

@@ -10,9 +10,8 @@
 #include <sys/random.h>
 
 #define MIB        (UINT64_C(1) << 20)
-#define SIZE_LEAST (128 * MIB) /* of a device that is not judged itself */
+#define SIZE_LEAST (64 * MIB)  /* of a device that is not judged itself */
 #define SIZE       (512 * MIB) /* of one that is */
-#define SPILL_SIZE (256 * MIB)
 
 enum {
     OPTION_PROGRAM = 0x100,
@@ -54,15 +53,15 @@ static const struct argp_option options[] = {
      0},
     {"rate", OPTION_RATE, "SIZE", 0,
      "Bytes a second offered, both ways (half of what the disk writes, at most "
-     "200 MiB; over the spill an eighth, at most 50 MiB)",
+     "200 MiB; over the spill half of that)",
      0},
-    {"size", OPTION_SIZE, "SIZE", 0, "nvme.size (512MiB; over a spill 128MiB)",
+    {"size", OPTION_SIZE, "SIZE", 0, "nvme.size (512MiB; over a spill 64MiB)",
      0},
-    {"spill-size", OPTION_SPILL, "SIZE", 0, "spill.size (256MiB)", 0},
+    {"spill-size", OPTION_SPILL, "SIZE", 0, "spill.size (512MiB)", 0},
     {"dram", OPTION_DRAM, "SIZE", 0, "dram.size (64MiB)", 0},
     {"live", OPTION_LIVE, "SIZE", 0,
-     "Bytes of values that are there at one time, about (a fifth of what is "
-     "judged)",
+     "Bytes of values that are there at one time, about (a fifth of --size, "
+     "a third of --spill-size)",
      0},
     {"users", OPTION_USERS, "N", 0, "Threads with a connection each way (4)",
      0},
@@ -112,7 +111,7 @@ set_defaults(struct settings *settings)
         .calm_every = 20,
         .flush_every = 25,
         .start_kill_every = 8,
-        .spill_size = SPILL_SIZE,
+        .spill_size = SIZE,
         .dram = 64 * MIB,
     };
 }
@@ -126,7 +125,7 @@ complete(const struct argp_state *state, struct settings *settings)
         settings->size = settings->has_spill ? SIZE_LEAST : SIZE;
     if (settings->live == 0)
         settings->live =
-            (settings->has_spill ? settings->spill_size : settings->size) / 5;
+            settings->has_spill ? settings->spill_size / 3 : settings->size / 5;
     while (settings->seed == 0)
         if (getrandom(&settings->seed, sizeof(settings->seed), 0) < 0)
             settings->seed = 1;
@@ -229,7 +228,7 @@ parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_SPILL:
         settings->spill_size = quantity_size_option(
-            state, "spill-size", text, SPILL_SIZE, UINT64_C(1) << 40);
+            state, "spill-size", text, 256 * MIB, UINT64_C(1) << 40);
         return 0;
     case OPTION_DRAM:
         settings->dram = quantity_size_option(state, "dram", text, 32 * MIB,
