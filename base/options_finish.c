@@ -196,6 +196,16 @@ check_socket_path(const struct options *options, struct option_problem *problem)
                            size, SOCKET_PATH_MAX);
 }
 
+static enum status
+check_events(const struct options *options, struct option_problem *problem)
+{
+    if (options->events_replay[0] == '\0' || options->events_listen[0] != '\0')
+        return STATUS_OK;
+    return option_complain(problem, options->source[OPTION_ID_events_replay],
+                           "events.replay: there is nothing to repeat; "
+                           "expected events.listen to be set too");
+}
+
 enum status
 options_finish(struct options *options, struct option_problem *problem)
 {
@@ -205,6 +215,8 @@ options_finish(struct options *options, struct option_problem *problem)
     status = check_sizes(options, problem);
     if (status == STATUS_OK)
         status = check_socket_path(options, problem);
+    if (status == STATUS_OK)
+        status = check_events(options, problem);
     if (status == STATUS_OK)
         status = check_binds(options, problem);
     return status;

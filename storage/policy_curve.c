@@ -105,9 +105,10 @@ policy_curve_access(struct policy_curve *curve, uint64_t hash, uint64_t tick)
 }
 
 /* How many of a tier's places are worth something: they hold what no other tier
- * has.  Of what it has beside others, more would be there beside others too, but
- * not as much more: the others stay as they are.  Most of what is in DRAM is below,
- * too, where all is written that comes to it.  The shares are what fits traces. */
+ * has.  Of what a lower tier has beside others, more would be there beside others
+ * too, but not as much more: the others stay as they are.  What is in DRAM is
+ * below as well if all is written that comes to it, and hardly ever if it is
+ * written when it leaves.  The shares are what fits traces. */
 static uint64_t
 own_places(const struct policy_curve_census *census, unsigned tier)
 {
@@ -115,8 +116,7 @@ own_places(const struct policy_curve_census *census, unsigned tier)
 
     if (tier != 0)
         return (alone + held) / 2;
-    return census->leaves_written ? (alone + 3 * held) / 4
-                                  : (7 * alone + held) / 8;
+    return census->leaves_written ? held : (7 * alone + held) / 8;
 }
 
 /* What the whole cache would hold. */

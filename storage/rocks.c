@@ -12,6 +12,7 @@
 #define DEFAULT_NAME  "default"
 #define MANIFEST_SIZE (1u << 20)
 #define BLOCK_SIZE    (16u << 10)
+#define LOG_FILES     2u
 #define LEVEL_WARN    2
 #define CHECKSUM_XXH3 4
 #define FORMAT        5
@@ -134,6 +135,7 @@ set_sizes(rocksdb_options_t *options, const struct rocks_options *wanted)
     rocksdb_options_set_max_manifest_file_size(options, MANIFEST_SIZE);
     rocksdb_options_set_manifest_preallocation_size(options, BLOCK_SIZE);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
+    rocksdb_options_set_keep_log_file_num(options, LOG_FILES);
     rocksdb_options_set_info_log_level(options, LEVEL_WARN);
 }
 

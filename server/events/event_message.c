@@ -92,6 +92,15 @@ pack_text(msgpack_packer *packer, const char *text)
     msgpack_pack_str_body(packer, text, size);
 }
 
+static void
+pack_medium(msgpack_packer *packer, const struct event_style *style)
+{
+    if (style->medium[0] != '\0')
+        pack_text(packer, style->medium);
+    else
+        msgpack_pack_nil(packer);
+}
+
 /* --- The object form. --- */
 
 static void
@@ -178,7 +187,8 @@ add_object(struct event_message *message, const struct store_event *event)
     pack_tenant(&packer, key->space);
     pack_text(&packer, "group_id");
     msgpack_pack_nil(&packer);
-    pack_pair(&packer, "medium", message->style->medium);
+    pack_text(&packer, "medium");
+    pack_medium(&packer, message->style);
     if (has_key)
         pack_pair(&packer, "kind", key->kind == KEY_PLAIN ? "value" : "object");
     return EVENT_ADDED;
@@ -204,7 +214,7 @@ pack_stored(msgpack_packer *packer, const struct event_style *style,
     msgpack_pack_array(packer, 0); /* token ids */
     msgpack_pack_uint64(packer, style->block_tokens);
     msgpack_pack_nil(packer); /* lora id */
-    pack_text(packer, style->medium);
+    pack_medium(packer, style);
     msgpack_pack_nil(packer); /* lora name */
 }
 
@@ -215,7 +225,7 @@ pack_removed(msgpack_packer *packer, const struct event_style *style,
     msgpack_pack_array(packer, 3);
     pack_text(packer, "BlockRemoved");
     pack_hash(packer, hash);
-    pack_text(packer, style->medium);
+    pack_medium(packer, style);
 }
 
 static bool

@@ -11,7 +11,7 @@
 /* Messages that may wait for one reader, beyond what the kernel has.  Those that
  * wait for several are one copy. */
 #define PUBLISH_MOST 256
-#define REPLY_MOST   16
+#define REPLY_MOST   64
 #define REQUEST_MOST 16
 /* Nothing longer is read from anybody. */
 #define INPUT_MAX  4096

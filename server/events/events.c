@@ -18,6 +18,12 @@
 
 /* How long an event may wait for others to go with it. */
 #define FLUSH_MS 5u
+/* After so many messages at once ZeroMQ's thread has a chance to send them: it
+ * drops those that find no room. */
+#define BURST    64u
+#define BURST_MS 1u
+/* How soon a reader who had no room for an answer is tried again. */
+#define RETRY_MS 1u
 /* A message at least so often, so that who has missed the last one finds out. */
 #define IDLE_NS (1 * NS_PER_SECOND)
 /* Readers who are answered at one time; others wait for their turn. */
@@ -42,6 +48,7 @@ struct events {
     struct event_journal journal;
     struct event_replay *replays[REPLAYS_MAX];
     uint64_t published_ns;
+    unsigned burst; /* messages since the last wait */
 
     pthread_t thread;
     bool is_started;
@@ -135,6 +142,8 @@ publish(struct events *events, uint64_t now_ns)
     atomic_store(&events->next, journal->next);
     atomic_store(&events->oldest, journal->oldest);
     atomic_store(&events->kept_bytes, event_journal_used(journal));
+    if (++events->burst % BURST == 0)
+        event_socket_wait(events->socket, false, BURST_MS);
 }
 
 static void
@@ -204,13 +213,14 @@ find_place(struct events *events, const struct event_peer *peer)
     return place;
 }
 
-static bool
-has_place(const struct events *events)
+static unsigned
+replay_count(const struct events *events)
 {
+    unsigned replays = 0;
+
     for (unsigned i = 0; i < REPLAYS_MAX; i++)
-        if (events->replays[i] == NULL)
-            return true;
-    return false;
+        replays += events->replays[i] != NULL;
+    return replays;
 }
 
 static void
@@ -238,7 +248,7 @@ take_requests(struct events *events, const struct event_source *source)
     struct event_request request;
     enum status status = STATUS_OK;
 
-    while (status != STATUS_MISS && has_place(events)) {
+    while (status != STATUS_MISS && replay_count(events) < REPLAYS_MAX) {
         status = event_socket_receive(events->socket, &request);
         if (status == STATUS_OK)
             begin_replay(events, &request, source);
@@ -287,6 +297,17 @@ answer_all(struct events *events)
     return has_more;
 }
 
+/* Until there may be something to do. */
+static void
+rest(struct events *events)
+{
+    unsigned replays = replay_count(events);
+
+    event_socket_wait(events->socket, replays < REPLAYS_MAX,
+                      replays != 0 ? RETRY_MS : FLUSH_MS);
+    events->burst = 0;
+}
+
 static void *
 run(void *arg)
 {
@@ -302,7 +323,7 @@ run(void *arg)
             flushed_ns = now_ns;
         }
         if (!has_more)
-            event_socket_wait(events->socket, has_place(events), FLUSH_MS);
+            rest(events);
     }
     publish_waiting(events, clock_now_ns());
     return NULL;

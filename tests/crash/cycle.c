@@ -29,10 +29,9 @@
 /* Segments that hold no values that must be there: the active one, those made
  * ready and being made, the one being given back, and one more. */
 #define SEGMENTS_SPARE 6u
-/* The same of the spill: what was handed to it and not counted (spill.inflight),
- * some of it in a table that no head tells of; groups, of which some are not
- * filled, some given back, and some are room for what is around values. */
-#define UNSEEN_SPILL (8u << 20)
+/* The same of the spill's groups: some are not filled, some given back, and some
+ * are room for what is around values.  What it has taken and not counted, or in
+ * a table of which no head tells, is SERVER_SINKING at most. */
 #define GROUPS       16u
 #define GROUPS_SPARE 6u
 /* SABOTAGE_ROLLBACK, SABOTAGE_WIPE; later, where values have to sink first. */
@@ -394,7 +393,7 @@ kill_server(struct cycles *cycles)
     atomic_store(&run->is_calm, false);
     life->end_position =
         atomic_load(&life->position) +
-        (run->settings.has_spill ? UNSEEN_SPILL : UNSEEN_BYTES);
+        (run->settings.has_spill ? SERVER_SINKING : UNSEEN_BYTES);
     run->kills++;
 }
 

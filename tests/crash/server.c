@@ -47,7 +47,7 @@ run(const struct settings *settings, const char *engine, int ready_fd)
     if (settings->has_spill) {
         SET("spill.path=%s/spill", settings->directory);
         SET("spill.size=%llu", (number)settings->spill_size);
-        SET("spill.inflight=%u", 2 * VALUE_MOST);
+        SET("spill.inflight=%u", SERVER_SINKING);
         /* Others forget what they think nobody asks for again. */
         SET("dram.policy=lru");
         /* All is asked for after each start, and would be kept where it is. */

@@ -8,6 +8,10 @@
 
 #include <sys/types.h>
 
+/* Bytes on their way to the spill, at most: more than a segment, so that none of
+ * it has to be left out. */
+#define SERVER_SINKING (16u << 20)
+
 struct server {
     pid_t pid; /* 0: none runs */
     int ready_fd;

@@ -12,8 +12,8 @@ BEHIND_MOST = 0.005
 OFF_MOST = 0.02
 WRITES = ("all", "evicted")
 
-# options: of `generate`.  capacities: blocks in one tier.  tiers: of DRAM, NVMe and
-# spill.
+# options: of `generate`.  capacities: blocks in one tier.  tiers: of DRAM,
+# NVMe and spill.
 Shape = collections.namedtuple("Shape", "name options capacities tiers")
 
 
@@ -47,7 +47,7 @@ SHAPES = (
 # The trace of conversations that was recorded, where it is at hand.
 RECORDED = Shape("conversations", None, (1000, 5000, 10000, 30000, 50000),
                  (2000, 8000, 20000))
-# Of its three tiers, which have room for 30,000: hit ratio, by what is written.
+# Of its three tiers, which have room for 30,000: hit ratio by what is written.
 RECORDED_TIERS = {"all": 0.3150, "evicted": 0.3257}
 # DRAM, and NVMe with room for 30,000: LRU in one tier of as many.
 RECORDED_TWO = ((2000, 30000, 0), 0.3257)
@@ -124,8 +124,8 @@ def judge_recorded_tiers(simulator, path):
     for write, bar in RECORDED_TIERS.items():
         for row in simulator.tiers(path, RECORDED.tiers, write):
             if row["policy"] == "adaptive":
-                yield Line(f"three tiers, write {write}", shown(row), f"{bar:.4f}",
-                           row["hit_ratio"] >= bar)
+                yield Line(f"three tiers, write {write}", shown(row),
+                           f"{bar:.4f}", row["hit_ratio"] >= bar)
     tiers, bar = RECORDED_TWO
     for row in simulator.tiers(path, tiers, "all"):
         yield Line(f"two tiers, {row['policy']}", shown(row), f"{bar:.4f}",

@@ -23,7 +23,8 @@ class LoadTest(ServerTest):
         directory = tempfile.TemporaryDirectory(
             dir=os.environ.get("PREFIXCACHE_TMP"))
         self.addCleanup(directory.cleanup)
-        return self.serve(**{"dram.size": 32 * MIB, "nvme.path": directory.name,
+        return self.serve(**{"dram.size": 32 * MIB, "dram.policy": "lru",
+                             "nvme.path": directory.name,
                              "nvme.size": 256 * MIB, **options})
 
     def run_load(self, code, *arguments, scheme="lm"):

@@ -310,12 +310,17 @@ class Settings(ServerTest):
     def test_others_hosts_are_for_the_insecure(self):
         for endpoint in "tcp://*:5557", "tcp://0.0.0.0:5557", "tcp://[::]:1":
             for name in "listen", "replay":
-                option = f"events.{name}={endpoint}"
-                code, said = self.refused(option)
+                options = (f"events.listen={ANY}", f"events.{name}={endpoint}")
+                code, said = self.refused(*options)
                 self.assertEqual(code, 2, said)
                 self.assertIn(f"events.{name}", said)
-                code, said = self.refused(option, "security.insecure=true")
+                code, said = self.refused(*options, "security.insecure=true")
                 self.assertEqual((code, said), (0, ""))
+
+    def test_there_is_nothing_to_repeat_of_what_is_not_published(self):
+        code, said = self.refused(f"events.replay={ANY}")
+        self.assertEqual(code, 2)
+        self.assertIn("expected events.listen", said)
 
     def test_an_endpoint_is_spelled_as_one(self):
         for endpoint in "127.0.0.1:5557", "tcp://127.0.0.1", "inproc://x", \

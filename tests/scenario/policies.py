@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The policies' bars, on short generated traces and, where PREFIXCACHE_TRACE names
-it, on the recorded trace of conversations.  tests/bench/policies shows the same at
-length."""
+"""The policies' bars, on short generated traces and, where PREFIXCACHE_TRACE
+names it, on the recorded trace of conversations.  tests/bench/policies shows
+the same at length."""
 import os
 import sys
 import tempfile
@@ -13,8 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import policy_bars  # noqa: E402
 from server import program  # noqa: E402
 
-# Few: much of such a trace is seen before the caches are full, and the estimates
-# are the worse for it.
+# Few: much of such a trace is seen before the caches are full, and the
+# estimates are the worse for it.
 REQUESTS = 2000
 OFF_MOST = 0.03
 

@@ -266,6 +266,15 @@ fill(const char *key)
     cr_assert_eq(count, message.count);
 }
 
+Test(event_message, names_no_medium_where_there_is_none)
+{
+    start_as(EVENT_VLLM, "m");
+    style.medium = "";
+    cr_assert_eq(add(STORE_REMOVED, "m@8@0@7@half"), EVENT_ADDED);
+    IS_WIRE("kv@10.0.0.1:7654@m", VLLM_HEAD
+            "\x91" REMOVED "\x00\x00\x00\x00\x00\x00\x00\x07\xc0" VLLM_TAIL);
+}
+
 Test(event_message, is_full_at_so_many_events_or_bytes)
 {
     char key[KEY_SIZE_MAX];

@@ -7,6 +7,7 @@
 
 #define PARTS 16u
 #define RUN   8u
+#define MANY  400u
 
 static struct index *index_here;
 static struct policy_run run;
@@ -115,12 +116,17 @@ Test(index_policy, of_a_run_the_last_goes_first_and_its_parent_after_it)
 {
     struct entry *entries[RUN], *gone;
 
+    /* So many that the run is a short one. */
+    for (unsigned i = 0; i < MANY; i++)
+        (void)put(100 + i);
     miss();
     for (unsigned i = 0; i < RUN; i++)
         entries[i] = put(i);
     miss();
-    for (unsigned i = 0; i < 10 * RUN; i++)
-        (void)put(100 + i);
+    for (unsigned i = 0; i < MANY; i++)
+        (void)put(1000 + i);
+    for (unsigned i = 0; i < MANY; i++)
+        entry_free(index_here, evict(1));
     for (unsigned i = RUN; i-- > 0;) {
         gone = evict(1);
         cr_assert_eq(gone, entries[i], "not %u", i);

@@ -256,6 +256,47 @@ SPILL_OPEN(spill_health, without_any_room_it_waits_for_some, DEVICE)
     unmounts();
 }
 
+/* More than the log of heads had room for already: its database fails, and is
+ * opened again. */
+SPILL_OPEN(spill_health, notes_without_room_wait_for_some, DEVICE)
+{
+    mounts("size=32m");
+    puts_many(0, 30, 100);
+    fills();
+    for (unsigned i = 0; i < 300000; i++)
+        spill_note_dropped(&spill, 5, 1000 + i);
+    spill_delete(&spill, 7);
+    AWAIT(spill_used(&spill).write_errors != 0);
+    for (unsigned i = 0; i < 30; i++)
+        if (i != 7)
+            is_there(i, 100 + i);
+    cr_assert_eq(unlink(path_of("filler").text), 0);
+    AWAIT(is_state("serving") && spill_used(&spill).reopened != 0);
+    notes_settle();
+    puts_value(40, 200, 900000);
+    again();
+    is_gone(7);
+    is_there(5, 105);
+    is_there(40, 200);
+    unmounts();
+}
+
+/* A start that finds no room. */
+SPILL_OPEN(spill_health, on_a_full_filesystem_it_does_not_start, DEVICE)
+{
+    mounts("size=32m");
+    puts_many(0, 30, 100);
+    fills();
+    spill_tier_close(&spill);
+    opens();
+    cr_assert(is_state("off"));
+    cr_assert_eq(unlink(path_of("filler").text), 0);
+    spill_tier_close(&spill);
+    opens();
+    cr_assert(is_state("serving"));
+    unmounts();
+}
+
 /* Unmounted under it: what is below is not its own. */
 SPILL_OPEN(spill_health, another_directory_is_not_taken_for_its_own, DEVICE)
 {

@@ -88,7 +88,8 @@ came_from_nvme(const struct arguments *arguments,
         return true;
     fprintf(stderr,
             "%s: %s: only %.2f %% of the hits came from NVMe, not %.0f %%: are "
-            "the values larger than dram.size, and nobody else's?\n",
+            "the values larger than dram.size, and nobody else's, and is "
+            "dram.policy lru?\n",
             program, arguments->url_text, 100 * share, 100 * NVME_SHARE_LEAST);
     return false;
 }
