@@ -95,6 +95,8 @@ bool resp_bulk_head(struct cursor *, uint64_t size); /* $n, body and CRLF
                                                         follow */
 bool resp_verbatim(struct cursor *, uint8_t dialect, const void *bytes,
                    size_t size); /* "=n txt:" in 3, a bulk in 2 */
+/* As Redis 7.0 spells a score, with 17 digits: ",n" in 3, a bulk in 2. */
+bool resp_double(struct cursor *, uint8_t dialect, double);
 bool resp_null(struct cursor *, uint8_t dialect);
 bool resp_null_array(struct cursor *, uint8_t dialect); /* "*-1" or "_" */
 bool resp_array(struct cursor *, uint32_t count);

@@ -5,31 +5,61 @@
  */
 #include "proto/resp.h"
 
-#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #define WORD_MAX 48u /* the longest head of a word: marker, number, CRLF */
+
+/* Pipelines have thousands of these words: printf would be half their cost.
+ * Written from the end of `text`; the head of a word. */
+static struct bytes
+spell(char text[WORD_MAX], char marker, bool is_negative, uint64_t number)
+{
+    char *at = text + WORD_MAX;
+    struct bytes head;
+    *--at = '\n';
+    *--at = '\r';
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    if (is_negative)
+        *--at = '-';
+    *--at = marker;
+    head.at = (const uint8_t *)at;
+    head.size = (size_t)(text + WORD_MAX - at);
+    return head;
+}
 
 static bool
 put_number(struct cursor *out, char marker, int64_t number)
 {
     char text[WORD_MAX];
-    int size =
-        snprintf(text, sizeof(text), "%c%" PRId64 "\r\n", marker, number);
-    return cursor_put(out, text, (size_t)size);
+    bool is_negative = number < 0;
+    struct bytes head =
+        spell(text, marker, is_negative,
+              is_negative ? 0 - (uint64_t)number : (uint64_t)number);
+    return cursor_put(out, head.at, head.size);
 }
 
 /* A head, bytes and CRLF, or nothing at all. */
 static bool
-put_whole(struct cursor *out, const char *head, const void *bytes, size_t size)
+put_bytes(struct cursor *out, const struct bytes *head, const void *bytes,
+          size_t size)
 {
-    size_t head_size = strlen(head);
-    if (!cursor_has(out, head_size + size + 2))
+    if (!cursor_has(out, head->size + size + 2))
         return false;
-    cursor_put(out, head, head_size);
+    cursor_put(out, head->at, head->size);
     if (size > 0)
         cursor_put(out, bytes, size);
     return resp_crlf(out);
+}
+
+static bool
+put_whole(struct cursor *out, const char *head, const void *bytes, size_t size)
+{
+    struct bytes text = {(const uint8_t *)head, strlen(head)};
+    return put_bytes(out, &text, bytes, size);
 }
 
 bool
@@ -61,9 +91,9 @@ resp_integer(struct cursor *out, int64_t number)
 bool
 resp_bulk(struct cursor *out, const void *bytes, size_t size)
 {
-    char head[WORD_MAX];
-    snprintf(head, sizeof(head), "$%zu\r\n", size);
-    return put_whole(out, head, bytes, size);
+    char text[WORD_MAX];
+    struct bytes head = spell(text, '$', false, size);
+    return put_bytes(out, &head, bytes, size);
 }
 
 bool
@@ -75,9 +105,9 @@ resp_bulk_text(struct cursor *out, const char *text)
 bool
 resp_bulk_head(struct cursor *out, uint64_t size)
 {
-    char head[WORD_MAX];
-    int head_size = snprintf(head, sizeof(head), "$%" PRIu64 "\r\n", size);
-    return cursor_put(out, head, (size_t)head_size);
+    char text[WORD_MAX];
+    struct bytes head = spell(text, '$', false, size);
+    return cursor_put(out, head.at, head.size);
 }
 
 bool
@@ -103,6 +133,19 @@ resp_null_array(struct cursor *out, uint8_t dialect)
 {
     return dialect == 3 ? cursor_put(out, "_\r\n", 3)
                         : cursor_put(out, "*-1\r\n", 5);
+}
+
+bool
+resp_double(struct cursor *out, uint8_t dialect, double number)
+{
+    char text[WORD_MAX];
+    if (isinf(number))
+        snprintf(text, sizeof(text), ",%s", number > 0 ? "inf" : "-inf");
+    else
+        snprintf(text, sizeof(text), ",%.17g", number);
+    if (dialect != 3)
+        return resp_bulk_text(out, text + 1);
+    return put_whole(out, text, NULL, 0);
 }
 
 bool

@@ -2,14 +2,27 @@
 # The answers: bytes in and out, requests, what is shown of it.
 
 noinst_LIBRARIES += libserver.a
-libserver_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENTS_CFLAGS) $(JANSSON_CFLAGS) $(LIBEVENT_CFLAGS)
+libserver_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENTS_CFLAGS) $(CRYPTO_CFLAGS) $(JANSSON_CFLAGS) $(LIBEVENT_CFLAGS)
 libserver_a_SOURCES = \
 	server/daemon.c \
+	server/index/arena.c \
+	server/index/catalog.c \
+	server/index/catalog_card.c \
+	server/index/catalog_edit.c \
+	server/index/catalog_key.c \
+	server/index/catalog_part.c \
+	server/index/catalog_save.c \
+	server/index/catalog_walk.c \
 	server/index/labels.c \
 	server/index/prefix.c \
 	server/index/rates.c \
+	server/index/saver.c \
+	server/index/saver_file.c \
+	server/index/snapshot.c \
 	server/index/speed.c \
+	server/index/table.c \
 	server/index/template.c \
+	server/index/words.c \
 	server/net/address.c \
 	server/net/buffers.c \
 	server/net/connection.c \
@@ -35,23 +48,31 @@ libserver_a_SOURCES = \
 	server/observe/question.c \
 	server/observe/question_query.c \
 	server/observe/rates_text.c \
+	server/observe/router_index.c \
 	server/observe/tiers.c \
 	server/request/answer.c \
+	server/request/digest.c \
 	server/request/glob.c \
 	server/request/lm.c \
 	server/request/query.c \
 	server/request/request.c \
 	server/request/resp.c \
+	server/request/resp_catalog.c \
 	server/request/resp_client.c \
 	server/request/resp_cluster.c \
 	server/request/resp_get.c \
+	server/request/resp_hash.c \
+	server/request/resp_hkeys.c \
 	server/request/resp_key.c \
 	server/request/resp_name.c \
 	server/request/resp_prefix.c \
 	server/request/resp_put.c \
+	server/request/resp_script.c \
 	server/request/resp_server.c \
 	server/request/resp_session.c \
+	server/request/resp_sorted.c \
 	server/request/resp_space.c \
+	server/request/resp_zadd.c \
 	server/server.c \
 	server/worker/deadline.c \
 	server/worker/listener.c \
@@ -82,7 +103,7 @@ status_html.c: $(status_page)
 	    sed -e 's/[\\"]/\\&/g' -e 's/.*/    "&\\n"/' $(status_page); \
 	    echo '    "";'; } >$@.new && mv $@.new $@
 
-server_libs = libserver.a $(storage_libs) $(base_libs) $(proto_libs) $(EVENTS_LIBS) $(JANSSON_LIBS) $(LIBEVENT_LIBS)
+server_libs = libserver.a $(storage_libs) $(base_libs) $(proto_libs) $(CRYPTO_LIBS) $(EVENTS_LIBS) $(JANSSON_LIBS) $(LIBEVENT_LIBS) -lm
 
 bin_PROGRAMS += prefixcached
 prefixcached_SOURCES = server/main.c

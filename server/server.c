@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 /* Descriptors that are not connections: listeners, epoll, eventfds, HTTP. */
 #define DESCRIPTORS_SPARED 64u
@@ -251,6 +252,38 @@ check_template(const struct server *server, char *why, size_t room)
     return STATUS_BAD_REQUEST;
 }
 
+/* Beside the chunks, unless somebody says where: but not on a bare device. */
+static const char *
+catalog_path(const struct options *options)
+{
+    struct stat about;
+
+    if (options->index_path[0] != '\0')
+        return options->index_path;
+    if (options->nvme_path[0] != '\0' &&
+        stat(options->nvme_path, &about) == 0 && S_ISDIR(about.st_mode))
+        return options->nvme_path;
+    return NULL;
+}
+
+static enum status
+open_catalog(struct server *server, char *why, size_t room)
+{
+    enum status status =
+        catalog_open(server->options.index_size, &server->catalog);
+
+    if (status != STATUS_OK)
+        snprintf(why, room,
+                 "can not map index.size=%llu bytes; expected a size this "
+                 "machine has",
+                 (unsigned long long)server->options.index_size);
+    if (status == STATUS_OK && catalog_path(&server->options) != NULL)
+        status =
+            saver_open(server->catalog, catalog_path(&server->options),
+                       server->options.index_save * NS_PER_MS, &server->saver);
+    return status;
+}
+
 enum status
 server_open(const struct options *options, struct server **out, char *why,
             size_t room)
@@ -275,6 +308,8 @@ server_open(const struct options *options, struct server **out, char *why,
     if (status == STATUS_OK)
         status = open_store(server, why, room);
     if (status == STATUS_OK)
+        status = open_catalog(server, why, room);
+    if (status == STATUS_OK)
         server_reload(server, options);
     else
         server_close(&server);
@@ -291,6 +326,8 @@ server_close(struct server **server_in)
         return;
     *server_in = NULL;
     events_stop(server->events);
+    saver_close(&server->saver);
+    catalog_close(&server->catalog);
     store_close(&server->store);
     events_close(&server->events);
     roster_close(&server->roster);

@@ -8,6 +8,8 @@
 
 #include "base/counters.h"
 #include "base/options.h"
+#include "server/index/catalog.h"
+#include "server/index/saver.h"
 #include "server/index/speed.h"
 #include "server/net/buffers.h"
 #include "server/net/roster.h"
@@ -39,6 +41,8 @@ struct server {
     struct server_limits limits;
     struct events *events; /* NULL: nobody is told */
     struct store *store;
+    struct catalog *catalog; /* the router's index */
+    struct saver *saver;     /* of the catalog; NULL: nowhere */
     struct roster roster;
     struct buffer_account head_memory;
     _Atomic bool is_draining; /* nothing new is accepted, what is under way is

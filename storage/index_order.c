@@ -77,8 +77,7 @@ open_shared(struct index *index, const struct index_plan *plan)
     index->curve = map(policy_curve_size());
     if (index->curve == NULL)
         return STATUS_NO_SPACE;
-    policy_curve_open(index->curve,
-                      !plan->has_lower && policy == &policy_adaptive);
+    policy_curve_open(index->curve, !plan->has_lower && policy != &policy_lru);
     return STATUS_OK;
 }
 
@@ -138,6 +137,7 @@ part_access(struct part *part, struct entry *entry, struct index_access *access)
 {
     struct index *index = part->index;
     struct policy_access told = {.hash = entry->hash,
+                                 .size = entry->body_size,
                                  .tick = atomic_fetch_add_explicit(
                                      &index->tick, 1, memory_order_relaxed)};
 

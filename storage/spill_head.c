@@ -30,10 +30,10 @@
 #define NAME_HEAD     9u /* letter, sequence */
 #define NAME_GROUP    17u
 #define NAME_PIECE_AT 8u
+#define KEY_AT        21u
 #define FAMILY_PREFIX "group-"
 
-static_assert(NAME_PIECE_AT + 2 + 8 + 2 + 1 + KEY_SIZE_MAX <=
-                  sizeof(((struct spill_name *)0)->bytes),
+static_assert(KEY_AT + KEY_SIZE_MAX <= sizeof(((struct spill_name *)0)->bytes),
               "the longest name fits");
 
 /* --- Heads. --- */
@@ -218,15 +218,13 @@ void
 spill_head_body_name(struct spill_name *name, uint64_t number,
                      uint64_t sequence, const struct key *key)
 {
-    uint8_t *at = name->bytes;
-
-    write_big(at, number, 8);
-    write_big(at + NAME_PIECE_AT, 0, 2);
-    write_big(at + 10, sequence, 8);
-    write_big(at + 18, key->space, 2);
-    at[20] = (uint8_t)key->kind;
-    memcpy(at + 21, key->bytes, key->size);
-    name->size = 21u + key->size;
+    name->size = KEY_AT + key->size;
+    write_big(name->bytes, number, 8);
+    write_big(name->bytes + NAME_PIECE_AT, 0, 2);
+    write_big(name->bytes + 10, sequence, 8);
+    write_big(name->bytes + 18, key->space, 2);
+    name->bytes[20] = (uint8_t)key->kind;
+    memcpy(name->bytes + KEY_AT, key->bytes, key->size);
 }
 
 void

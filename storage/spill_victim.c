@@ -88,6 +88,7 @@ list_head(struct spill_victim *victim, const struct spill_head *head)
     victim->keys = keys;
     if (!has_room)
         return false;
+    assert(items != NULL && keys != NULL);
     memcpy(victim->keys + victim->keys_size, head->key.bytes, head->key.size);
     victim->items[victim->count++] =
         (struct item){.sequence = head->sequence,

@@ -12,6 +12,8 @@ unit_programs = \
 	tests/unit/test_bench_simulate \
 	tests/unit/test_bench_trace \
 	tests/unit/test_bench_values \
+	tests/unit/test_catalog \
+	tests/unit/test_catalog_space \
 	tests/unit/test_chunk \
 	tests/unit/test_crash_model \
 	tests/unit/test_extent \
@@ -59,6 +61,7 @@ unit_programs = \
 	tests/unit/test_proto_resp_words \
 	tests/unit/test_question \
 	tests/unit/test_rates \
+	tests/unit/test_saver \
 	tests/unit/test_slot \
 	tests/unit/test_speed \
 	tests/unit/test_store_event \
@@ -94,6 +97,7 @@ conformance_programs = \
 
 # Plain programs with threads, for ThreadSanitizer.
 race_programs = \
+	tests/race/race_catalog \
 	tests/race/race_counters \
 	tests/race/race_curve \
 	tests/race/race_nvme \
@@ -119,7 +123,8 @@ fuzz_programs = \
 	tests/fuzz/fuzz_options \
 	tests/fuzz/fuzz_question \
 	tests/fuzz/fuzz_resp \
-	tests/fuzz/fuzz_session
+	tests/fuzz/fuzz_session \
+	tests/fuzz/fuzz_snapshot
 if HAVE_SPILL
 fuzz_programs += tests/fuzz/fuzz_spill
 endif
@@ -162,10 +167,21 @@ scenario_tests = \
 	tests/scenario/redis_tools.sh \
 	tests/scenario/resp.py \
 	tests/scenario/review.py \
+	tests/scenario/router_index.py \
 	tests/scenario/sick_device.py \
 	tests/scenario/slow_device.py \
 	tests/scenario/status_page.py \
 	tests/scenario/transcripts.py
+
+if HAVE_SPILL
+scenario_tests += \
+	tests/scenario/crash_spill.py \
+	tests/scenario/spill.py \
+	tests/scenario/spill_faults.py \
+	tests/scenario/spill_gone.py \
+	tests/scenario/spill_space.py \
+	tests/scenario/spill_start.py
+endif
 
 # Those that measure time or memory, which a sanitizer makes meaningless.
 strict_scenario_tests = \
@@ -259,13 +275,16 @@ AM_TESTS_ENVIRONMENT = $(tests_environment) export \
 asan_tests = $(criterion_programs) $(race_programs) $(fuzz_programs) $(scenario_tests)
 tsan_tests = $(race_programs) $(scenario_tests)
 
-# Many more kills than a check has time for, over each engine that is to be had.
+# Many more kills than a check has time for, over each engine that is to be had;
+# TIER=spill: with a spill below a small NVMe tier.
 CYCLES = 1000
 ENGINES = uring threads
+TIER = nvme
 crash: all tests/crash/crash$(EXEEXT)
 	@for engine in $(ENGINES); do \
 	    $(tests_environment) tests/crash/crash$(EXEEXT) \
-	        --cycles=$(CYCLES) --engine=$$engine $(CRASH_FLAGS) \
+	        --cycles=$(CYCLES) --engine=$$engine --tier=$(TIER) \
+	        $(CRASH_FLAGS) \
 	        || [ $$? -eq 77 ] || exit 1; \
 	done
 .PHONY: crash

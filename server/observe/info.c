@@ -7,6 +7,7 @@
 #include "server/events/events.h"
 #include "server/observe/curve.h"
 #include "server/observe/rates_text.h"
+#include "server/observe/router_index.h"
 #include "server/observe/tiers.h"
 #include "server/server.h"
 
@@ -154,7 +155,8 @@ static void
 write_keyspace(struct server *server, FILE *file)
 {
     for (unsigned i = 0; i < STORE_SPACES; i++) {
-        uint64_t names = store_names(server->store, i);
+        uint64_t names =
+            store_names(server->store, i) + catalog_keys(server->catalog, i);
 
         if (names != 0)
             fprintf(file, "db%u:keys=%llu,expires=0,avg_ttl=0\r\n", i,
@@ -192,6 +194,7 @@ static const struct {
     {"nvme", "NVMe", write_nvme},
     {"spill", "Spill", write_spill},
     {"curve", "Curve", curve_write_info},
+    {"index", "Index", router_index_write_info},
     {"stats", "Stats", write_stats},
     {"prefixcache", "Prefixcache", write_counters},
     {"events", "Events", write_events},

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "server/observe/curve.h"
 #include "server/observe/rates_text.h"
+#include "server/observe/router_index.h"
 #include "server/observe/tiers.h"
 #include "server/server.h"
 
@@ -79,6 +80,7 @@ metrics_write(struct server *server, FILE *file)
     write_usage(server, file);
     rates_text_metrics(server, file);
     curve_write_metrics(server, file);
+    router_index_write_metrics(server, file);
     write_gauge(file, "prefixcache_connections", "Connections open.",
                 server_connections(server));
     write_gauge(file, "prefixcache_pinned_bytes",

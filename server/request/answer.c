@@ -49,6 +49,17 @@ answer_integer(struct connection *connection, int64_t number)
 }
 
 enum run
+answer_double(struct connection *connection, double number)
+{
+    struct cursor out;
+
+    if (request_text(connection, WORD_MAX, &out) != STATUS_OK)
+        return RUN_CLOSE;
+    (void)resp_double(&out, connection->dialect, number);
+    return done(connection, &out);
+}
+
+enum run
 answer_null(struct connection *connection)
 {
     struct cursor out;

@@ -13,6 +13,7 @@
 enum run answer_simple(struct connection *, const char *text);
 enum run answer_ok(struct connection *);
 enum run answer_integer(struct connection *, int64_t);
+enum run answer_double(struct connection *, double);
 enum run answer_null(struct connection *);
 enum run answer_bulk(struct connection *, const void *bytes, size_t size);
 /* printf; begins with its code word, such as ERR.  Counted. */

@@ -46,6 +46,21 @@ resp_counter(const struct resp_command *command)
         return COUNTER_resp_get;
     case RESP_COMMAND_EXISTS:
         return COUNTER_resp_exists;
+    case RESP_COMMAND_HKEYS:
+    case RESP_COMMAND_HSET:
+    case RESP_COMMAND_HGET:
+    case RESP_COMMAND_HMGET:
+    case RESP_COMMAND_HDEL:
+    case RESP_COMMAND_HLEN:
+    case RESP_COMMAND_HEXISTS:
+    case RESP_COMMAND_HGETALL:
+    case RESP_COMMAND_ZADD:
+    case RESP_COMMAND_ZRANGE:
+    case RESP_COMMAND_ZREVRANGE:
+    case RESP_COMMAND_ZCARD:
+    case RESP_COMMAND_EVAL:
+    case RESP_COMMAND_EVALSHA:
+        return COUNTER_resp_index;
     default:
         return COUNTER_resp_other;
     }

@@ -3,6 +3,7 @@
  * without moving their values. */
 #include "base/clock.h"
 #include "server/request/answer.h"
+#include "server/request/resp_catalog.h"
 #include "server/request/resp_name.h"
 #include "server/request/resp_request.h"
 
@@ -38,6 +39,15 @@ resp_del(struct connection *connection, struct resp_call *call)
     return count_keys(connection, call, resp_drop);
 }
 
+/* Keys of the router's index do not expire. */
+static bool
+is_in_catalog(struct connection *connection, const struct bytes *argument)
+{
+    struct catalog_view view;
+
+    return resp_catalog_view(connection, argument, &view);
+}
+
 enum run
 resp_ttl(struct connection *connection, struct resp_call *call)
 {
@@ -49,7 +59,8 @@ resp_ttl(struct connection *connection, struct resp_call *call)
     if (!argument_next(&call->arguments, &argument))
         return answer_syntax(connection);
     if (resp_view(connection, &argument, &view, &name) != STATUS_OK)
-        return answer_integer(connection, -2);
+        return answer_integer(connection,
+                              is_in_catalog(connection, &argument) ? -1 : -2);
     if (view.expires_ns == 0)
         return answer_integer(connection, -1);
     left_ns = view.expires_ns > now_ns ? view.expires_ns - now_ns : 0;
@@ -174,13 +185,17 @@ resp_type(struct connection *connection, struct resp_call *call)
 {
     struct bytes argument;
     struct store_name name;
+    struct catalog_view other;
     struct store_view view;
 
     if (!argument_next(&call->arguments, &argument))
         return answer_syntax(connection);
-    if (resp_view(connection, &argument, &view, &name) != STATUS_OK)
+    if (resp_view(connection, &argument, &view, &name) == STATUS_OK)
+        return answer_simple(connection, "string");
+    if (!resp_catalog_view(connection, &argument, &other))
         return answer_simple(connection, "none");
-    return answer_simple(connection, "string");
+    return answer_simple(connection,
+                         other.type == CATALOG_HASH ? "hash" : "zset");
 }
 
 enum run
@@ -188,6 +203,7 @@ resp_memory(struct connection *connection, struct resp_call *call)
 {
     struct bytes word, argument;
     struct store_name name;
+    struct catalog_view other;
     struct store_view view;
 
     if (!argument_next(&call->arguments, &word) ||
@@ -195,7 +211,9 @@ resp_memory(struct connection *connection, struct resp_call *call)
         !argument_next(&call->arguments, &argument))
         return answer_error(connection,
                             "ERR MEMORY takes USAGE and a key here");
-    if (resp_view(connection, &argument, &view, &name) != STATUS_OK)
+    if (resp_view(connection, &argument, &view, &name) == STATUS_OK)
+        return answer_integer(connection, (int64_t)view.memory);
+    if (!resp_catalog_view(connection, &argument, &other))
         return answer_null(connection);
-    return answer_integer(connection, (int64_t)view.memory);
+    return answer_integer(connection, (int64_t)other.memory);
 }

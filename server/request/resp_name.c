@@ -3,6 +3,7 @@
 #include "server/request/resp_name.h"
 
 #include "proto/object_name.h"
+#include "server/request/resp_catalog.h"
 #include "server/server.h"
 
 static void
@@ -123,11 +124,14 @@ resp_exists(struct connection *connection, const struct bytes *argument)
 {
     enum status status = STATUS_MISS;
     struct store_promise promise;
+    struct catalog_view view;
     struct resp_names names;
 
     if (resp_names_of(connection, argument, &names))
         for (unsigned i = 0; i < names.count && status == STATUS_MISS; i++)
             status = store_promise(connection->port, &names.name[i], &promise);
+    if (status == STATUS_MISS && resp_catalog_view(connection, argument, &view))
+        return STATUS_OK;
     request_count_exists(connection, argument, status, &promise);
     return status;
 }
@@ -138,8 +142,10 @@ resp_drop(struct connection *connection, const struct bytes *argument)
     enum status status = STATUS_MISS;
     struct resp_names names;
 
+    if (resp_catalog_drop(connection, argument))
+        status = STATUS_OK;
     if (!resp_names_of(connection, argument, &names))
-        return STATUS_MISS;
+        return status;
     /* All of them: what the first has hidden must not come to light. */
     for (unsigned i = 0; i < names.count; i++) {
         if (store_drop(connection->port, &names.name[i]) == STATUS_OK) {

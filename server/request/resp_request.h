@@ -32,6 +32,19 @@ resp_handler resp_exists_many, resp_del, resp_ttl, resp_expire, resp_persist,
 /* resp_space.c */
 resp_handler resp_scan, resp_dbsize, resp_flush;
 
+/* resp_hkeys.c */
+resp_handler resp_hkeys;
+
+/* resp_hash.c */
+resp_handler resp_hset, resp_hget, resp_hmget, resp_hdel, resp_hlen,
+    resp_hgetall;
+
+/* resp_sorted.c, resp_zadd.c */
+resp_handler resp_zrange, resp_zcard, resp_zadd;
+
+/* resp_script.c */
+resp_handler resp_eval, resp_script;
+
 /* resp_session.c */
 resp_handler resp_hello, resp_auth, resp_select, resp_ping, resp_echo,
     resp_quit, resp_reset, resp_readonly;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SCAN, DBSIZE, FLUSHALL, FLUSHDB: a namespace as a whole. */
+/* SCAN, DBSIZE, FLUSHALL, FLUSHDB: a namespace as a whole, chunks and the
+ * router's index. */
 #include "proto/object_name.h"
 #include "server/request/answer.h"
 #include "server/request/glob.h"
@@ -19,11 +20,19 @@
 #define WORK_ENOUGH  (8u << 20)
 /* A name is matched under a lock. */
 #define PATTERN_MAX 1024u
+/* Keys of the router's index come before those of chunks.  Their cursors have the
+ * first of these bits; the second alone is where chunks begin. */
+#define CURSOR_CATALOG (1ull << 62)
+#define CURSOR_STORE   (1ull << 61)
+
+enum { TYPE_STRING = 1, TYPE_HASH = 2, TYPE_SET = 4 };
+#define TYPE_ANY (TYPE_STRING | TYPE_HASH | TYPE_SET)
 
 struct scan {
     struct connection *connection;
     struct bytes pattern;
-    bool has_pattern, has_other_type;
+    bool has_pattern;
+    unsigned types; /* TYPE_ that are asked for */
     unsigned count;
     unsigned seen; /* entries */
     size_t work, found_bytes;
@@ -67,7 +76,7 @@ on_seen(void *arg, const struct store_seen *seen)
     struct scan *scan = arg;
 
     scan->seen++;
-    if (seen->key.space != scan->connection->space || scan->has_other_type)
+    if (seen->key.space != scan->connection->space)
         return;
     if (seen->key.kind == KEY_PLAIN || seen->form == FORM_LM) {
         note(scan, seen->key.bytes, seen->key.size);
@@ -77,6 +86,27 @@ on_seen(void *arg, const struct store_seen *seen)
         note_half(scan, seen, HALF_BYTES);
     if (seen->has_meta)
         note_half(scan, seen, HALF_METADATA);
+}
+
+static void
+on_catalog_seen(void *arg, const struct catalog_seen *seen)
+{
+    unsigned type = seen->type == CATALOG_HASH ? TYPE_HASH : TYPE_SET;
+    struct scan *scan = arg;
+
+    scan->seen++;
+    if (seen->space == scan->connection->space && (scan->types & type) != 0)
+        note(scan, seen->name.at, seen->name.size);
+}
+
+static unsigned
+type_of(const struct bytes *word)
+{
+    if (argument_is(word, "string"))
+        return TYPE_STRING;
+    if (argument_is(word, "hash"))
+        return TYPE_HASH;
+    return argument_is(word, "zset") ? TYPE_SET : 0;
 }
 
 static const char *
@@ -104,7 +134,7 @@ read_scan(struct scan *scan, struct resp_call *call)
                 return "ERR syntax error";
             scan->count = number < COUNT_MAX ? (unsigned)number : COUNT_MAX;
         } else if (argument_is(&word, "TYPE")) {
-            scan->has_other_type = !argument_is(&value, "string");
+            scan->types = type_of(&value);
         } else {
             return "ERR syntax error";
         }
@@ -137,22 +167,68 @@ is_wanting(const struct scan *scan)
            scan->work < WORK_ENOUGH;
 }
 
+/* Walks chunks; where the namespace has none, that takes no time. */
 static void
-walk(struct scan *scan)
+walk_store(struct scan *scan)
 {
+    struct connection *connection = scan->connection;
     unsigned before;
 
+    scan->cursor &= ~CURSOR_STORE;
+    if ((scan->types & TYPE_STRING) == 0 ||
+        store_names(connection->server->store, connection->space) == 0) {
+        scan->cursor = 0;
+        return;
+    }
+    if (!is_wanting(scan)) {
+        scan->cursor |= CURSOR_STORE;
+        return;
+    }
     /* An empty stretch is not gone on with either. */
     do {
         before = scan->seen;
-        store_walk(scan->connection->port, &scan->cursor, 1, on_seen, scan);
+        store_walk(connection->port, &scan->cursor, 1, on_seen, scan);
     } while (scan->cursor != 0 && scan->seen != before && is_wanting(scan));
+}
+
+/* False at the end of the index, where the store's walk begins. */
+static bool
+walk_catalog(struct scan *scan)
+{
+    struct connection *connection = scan->connection;
+    struct catalog *catalog = connection->server->catalog;
+    unsigned before;
+
+    scan->cursor &= ~CURSOR_CATALOG;
+    if ((scan->types & (TYPE_HASH | TYPE_SET)) == 0 ||
+        catalog_keys(catalog, connection->space) == 0) {
+        scan->cursor = 0;
+        return false;
+    }
+    do {
+        before = scan->seen;
+        catalog_walk(catalog, &scan->cursor, 1, on_catalog_seen, scan);
+    } while (scan->cursor != 0 && scan->seen != before && is_wanting(scan));
+    if (scan->cursor == 0)
+        return false;
+    scan->cursor |= CURSOR_CATALOG;
+    return true;
+}
+
+static void
+walk(struct scan *scan)
+{
+    if ((scan->cursor == 0 || (scan->cursor & CURSOR_CATALOG) != 0) &&
+        walk_catalog(scan))
+        return;
+    walk_store(scan);
 }
 
 enum run
 resp_scan(struct connection *connection, struct resp_call *call)
 {
-    struct scan scan = {.connection = connection, .count = COUNT_DEFAULT};
+    struct scan scan = {
+        .connection = connection, .types = TYPE_ANY, .count = COUNT_DEFAULT};
     const char *error = read_scan(&scan, call);
     char *found = NULL;
     size_t size = 0;
@@ -177,7 +253,9 @@ resp_dbsize(struct connection *connection, struct resp_call *call)
     (void)call;
     return answer_integer(
         connection,
-        (int64_t)store_names(connection->server->store, connection->space));
+        (int64_t)(store_names(connection->server->store, connection->space) +
+                  catalog_keys(connection->server->catalog,
+                               connection->space)));
 }
 
 static void
@@ -208,19 +286,35 @@ has_to_wait(struct connection *connection, unsigned space)
     return true;
 }
 
+/* The router's index and chunks are flushed apart: whoever empties a cache does
+ * not mean what routers know of all others. */
+static enum run
+flush_catalog(struct connection *connection, bool is_all)
+{
+    unsigned space = is_all ? CATALOG_ALL_SPACES : connection->space;
+
+    return catalog_flush_some(connection->server->catalog, space,
+                              &connection->request.cursor)
+               ? RUN_AGAIN
+               : answer_ok(connection);
+}
+
 enum run
 resp_flush(struct connection *connection, struct resp_call *call)
 {
     struct request *request = &connection->request;
-    unsigned space = call->command->id == RESP_COMMAND_FLUSHALL
-                         ? STORE_ALL_SPACES
-                         : connection->space;
+    bool is_all = call->command->id == RESP_COMMAND_FLUSHALL;
+    unsigned space = is_all ? STORE_ALL_SPACES : connection->space;
     struct bytes word;
 
-    if (argument_next(&call->arguments, &word) &&
-        ((!argument_is(&word, "ASYNC") && !argument_is(&word, "SYNC")) ||
-         call->count > 1))
+    if (call->count > 1)
         return answer_syntax(connection);
+    if (argument_next(&call->arguments, &word)) {
+        if (argument_is(&word, "INDEX"))
+            return flush_catalog(connection, is_all);
+        if (!argument_is(&word, "ASYNC") && !argument_is(&word, "SYNC"))
+            return answer_syntax(connection);
+    }
     if (has_to_wait(connection, space))
         return RUN_WAIT;
     if (store_flush_some(connection->port, space, &request->cursor))

@@ -16,12 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_MS   60000
-#define STOP_NS    (60 * NS_PER_SECOND)
-#define LINE_ROOM  512u
-#define OPTIONS    15u
-#define ARGV_ROOM  (1 + 2 * OPTIONS + 1)
-#define VALUE_ROOM 4200u
+#define READY_MS    60000
+#define STOP_NS     (60 * NS_PER_SECOND)
+#define LINE_ROOM   512u
+#define OPTIONS     15u
+#define ARGV_ROOM   (1 + 2 * OPTIONS + 1)
+#define VALUE_ROOM  4200u
+#define VALUE_LIMIT (16u << 20)
 
 typedef unsigned long long number;
 
@@ -41,7 +42,7 @@ run(const struct settings *settings, const char *engine, int ready_fd)
     SET("nvme.size=%llu", (number)settings->size);
     SET("nvme.engine=%s", engine);
     SET("nvme.write=all");
-    SET("limits.value=%u", 2 * VALUE_MOST);
+    SET("limits.value=%u", settings->has_spill ? 2 * VALUE_MOST : VALUE_LIMIT);
     SET("limits.workers=2");
     SET("lease.ms=0");
     if (settings->has_spill) {

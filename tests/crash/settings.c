@@ -12,6 +12,7 @@
 #define MIB        (UINT64_C(1) << 20)
 #define SIZE_LEAST (64 * MIB)  /* of a device that is not judged itself */
 #define SIZE       (512 * MIB) /* of one that is */
+#define SPILL_SIZE (256 * MIB)
 
 enum {
     OPTION_PROGRAM = 0x100,
@@ -57,11 +58,11 @@ static const struct argp_option options[] = {
      0},
     {"size", OPTION_SIZE, "SIZE", 0, "nvme.size (512MiB; over a spill 64MiB)",
      0},
-    {"spill-size", OPTION_SPILL, "SIZE", 0, "spill.size (512MiB)", 0},
+    {"spill-size", OPTION_SPILL, "SIZE", 0, "spill.size (256MiB)", 0},
     {"dram", OPTION_DRAM, "SIZE", 0, "dram.size (64MiB)", 0},
     {"live", OPTION_LIVE, "SIZE", 0,
      "Bytes of values that are there at one time, about (a fifth of --size, "
-     "a third of --spill-size)",
+     "half of --spill-size)",
      0},
     {"users", OPTION_USERS, "N", 0, "Threads with a connection each way (4)",
      0},
@@ -111,7 +112,7 @@ set_defaults(struct settings *settings)
         .calm_every = 20,
         .flush_every = 25,
         .start_kill_every = 8,
-        .spill_size = SIZE,
+        .spill_size = SPILL_SIZE,
         .dram = 64 * MIB,
     };
 }
@@ -125,7 +126,7 @@ complete(const struct argp_state *state, struct settings *settings)
         settings->size = settings->has_spill ? SIZE_LEAST : SIZE;
     if (settings->live == 0)
         settings->live =
-            settings->has_spill ? settings->spill_size / 3 : settings->size / 5;
+            settings->has_spill ? settings->spill_size / 2 : settings->size / 5;
     while (settings->seed == 0)
         if (getrandom(&settings->seed, sizeof(settings->seed), 0) < 0)
             settings->seed = 1;
@@ -228,7 +229,7 @@ parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_SPILL:
         settings->spill_size = quantity_size_option(
-            state, "spill-size", text, 256 * MIB, UINT64_C(1) << 40);
+            state, "spill-size", text, SPILL_SIZE, UINT64_C(1) << 40);
         return 0;
     case OPTION_DRAM:
         settings->dram = quantity_size_option(state, "dram", text, 32 * MIB,

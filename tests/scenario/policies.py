@@ -15,7 +15,7 @@ from server import program  # noqa: E402
 
 # Few: much of such a trace is seen before the caches are full, and the
 # estimates are the worse for it.
-REQUESTS = 2000
+REQUESTS = 4000
 OFF_MOST = 0.03
 
 

@@ -83,10 +83,10 @@ Test(resp_request, without_a_body_is_walked_in_place)
 
 Test(resp_request, of_an_unknown_command_is_read_whole)
 {
-    struct stream s = STREAM("*2\r\n$5\r\nHKEYS\r\n$1\r\n7\r\n");
+    struct stream s = STREAM("*2\r\n$5\r\nHVALS\r\n$1\r\n7\r\n");
     cr_assert_eq(read_head(&s), PARSE_DONE);
     cr_assert_eq(s.head.command->id, RESP_COMMAND_UNKNOWN);
-    expect_end(&s, "HKEYS 7");
+    expect_end(&s, "HVALS 7");
     free(s.bytes);
 }
 

@@ -3,7 +3,9 @@
 #include "proto/resp.h"
 
 #include <criterion/criterion.h>
+#include <float.h>
 #include <inttypes.h>
+#include <math.h>
 
 static struct bytes
 text(const char *string)
@@ -36,7 +38,7 @@ Test(resp_command, has_a_row_for_each_id_and_for_none)
                       "%s", row->name);
     }
     static const char *const unknown[] = {"",     "ge",   "gett",
-                                          "get ", "hset", "G\xc5T"};
+                                          "get ", "hsex", "G\xc5T"};
     for (unsigned i = 0; i < sizeof(unknown) / sizeof(*unknown); i++) {
         struct bytes name = text(unknown[i]);
         cr_assert_eq(resp_command_find(name.at, name.size)->id,
@@ -155,6 +157,12 @@ Test(resp_word, differs_where_the_dialects_do)
     EXPECT("*8589934590\r\n", resp_map(&out, 2, UINT32_MAX));
     EXPECT("*3\r\n", resp_set(&out, 2, 3));
     EXPECT("~3\r\n", resp_set(&out, 3, 3));
+    EXPECT("$1\r\n3\r\n", resp_double(&out, 2, 3));
+    EXPECT(",3\r\n", resp_double(&out, 3, 3));
+    EXPECT("$19\r\n0.10000000000000001\r\n", resp_double(&out, 2, 0.1));
+    EXPECT(",-1.7976931348623157e+308\r\n", resp_double(&out, 3, -DBL_MAX));
+    EXPECT("$4\r\n-inf\r\n", resp_double(&out, 2, -HUGE_VAL));
+    EXPECT(",inf\r\n", resp_double(&out, 3, HUGE_VAL));
     EXPECT("$2\r\nhi\r\n", resp_verbatim(&out, 2, "hi", 2));
     EXPECT("=6\r\ntxt:hi\r\n", resp_verbatim(&out, 3, "hi", 2));
 }

@@ -112,6 +112,22 @@ SPILL_OPEN(spill_health, a_flush_that_failed_holds_in_the_end, DEVICE)
     cr_assert_eq(spill.told, 0u);
 }
 
+/* Nobody has told the heads what was deleted: they are not believed again. */
+SPILL_OPEN(spill_health, notes_that_a_close_can_not_write_void_it_all, DEVICE)
+{
+    puts_many(0, 30, 100);
+    moves("bodies", "elsewhere");
+    cr_assert_eq(spill_put(&spill, 40, 200, 5000), STATUS_IO);
+    AWAIT(is_state("out of service"));
+    spill_delete(&spill, 5);
+    spill_tier_close(&spill);
+    cr_assert(has_file("STALE"));
+    moves("elsewhere", "bodies");
+    opens();
+    cr_assert(is_state("serving"));
+    cr_assert_eq(spill.told, 0u);
+}
+
 static void
 remove_and_make_garbage(const char *path)
 {

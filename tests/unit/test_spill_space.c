@@ -285,3 +285,20 @@ SPILL_OPEN(spill_space, heads_count_as_bodies_do, 16u * MIB)
     }
     cr_assert_gt(spill_used(&spill).written_bytes, 10u * MIB);
 }
+
+/* With less than there is, groups go until it is held. */
+SPILL_OPEN(spill_space, a_smaller_size_is_held_after_reclaiming, DEVICE)
+{
+    for (unsigned i = 0; i < 60; i++)
+        puts_next(i, SIZE);
+    spill_tier_close(&spill);
+    spill.options.size = DEVICE / 2;
+    opens();
+    cr_assert_eq(spill_put(&spill, 300, ++sequence, SIZE), STATUS_BUSY);
+    while (lower_wants_reclaim(spill.tier))
+        HOLDS(spill_reclaim(&spill) == STATUS_OK);
+    watch();
+    puts_next(300, SIZE);
+    is_there(300, sequence);
+    is_there(59, 60);
+}
