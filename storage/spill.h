@@ -4,7 +4,7 @@
  * volume.  What every lower tier does is in lower.h; this is what is particular.
  *
  * The files are a directory of RocksDB's own, with a LOCK that one process at a
- * time can have.  Values lie in groups of about a sixteenth of spill.size each,
+ * time can have.  Values lie in groups of about a 64th of spill.size each,
  * which are given back whole.
  */
 #ifndef STORAGE_SPILL_H

@@ -7,8 +7,10 @@
  */
 #include "storage/spill_state.h"
 
-#define GROUPS       16u /* in spill.size */
-#define GROUPS_LEAST 4u  /* where one has to take a large value */
+#define GROUPS       64u /* in spill.size: two are kept free */
+#define GROUPS_FEW   16u /* where one of 64 would hold but a few large values */
+#define VALUES_LEAST 4u
+#define GROUPS_LEAST 4u /* where one has to take a large value */
 #define PIECE_MORE   64u
 #define RUN_MAX      (32u << 20)
 #define SLACK_MIN    (1u << 20)
@@ -43,6 +45,8 @@ spill_space_init(struct spill *spill)
                     spill_space_of((uint32_t)value_max, KEY_SIZE_MAX);
 
     space->group_size = options->size / GROUPS;
+    if (space->group_size < VALUES_LEAST * (value_max + more))
+        space->group_size = options->size / GROUPS_FEW;
     if (space->group_size < value_max + more)
         space->group_size =
             least(value_max + more, options->size / GROUPS_LEAST);
