@@ -243,7 +243,7 @@ struct nvme_supers {
     _Atomic uint64_t flushed[NVME_SPACES];
     pthread_mutex_t lock;
     struct lower_flush *first, *last; /* waiting */
-    uint64_t waiting_ns;             /* since when, the first of them */
+    uint64_t waiting_ns;              /* since when, the first of them */
     /* The mover's. */
     uint64_t wanted[NVME_SPACES];
     bool is_wanted;

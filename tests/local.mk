@@ -71,6 +71,7 @@ unit_programs = \
 	tests/unit/test_store_ahead \
 	tests/unit/test_store_nvme \
 	tests/unit/test_store_put \
+	tests/unit/test_store_spill \
 	tests/unit/test_template \
 	tests/unit/test_wire_url
 if HAVE_SPILL

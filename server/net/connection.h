@@ -108,11 +108,11 @@ struct connection {
     struct input input;
     struct outbox outbox;
     struct request request;
-    struct policy_run run; /* which of its accesses belong together */
+    struct policy_run run;  /* which of its accesses belong together */
     unsigned label;         /* of the model it asked for last (labels.h) */
     uint64_t missed_object; /* hash of the one whose metadata was its last GET
                                that missed; 0: it was something else's */
-    uint64_t body_left;    /* of the body in BODY or DRAIN */
+    uint64_t body_left;     /* of the body in BODY or DRAIN */
 
     /* For limits; monotonic ns. */
     uint64_t head_since_ns; /* of an unfinished head's first byte; 0: none */

@@ -120,14 +120,16 @@ class EventReader:
                 self.there.discard((model, number))
 
     def follow(self, seconds):
-        """Takes one message, and asks for those that are missing before it."""
+        """Takes one message, and asks for those that are missing before it.
+        False: none came."""
         message = self.hear(seconds)
         if message is None or self.misses(message.number):
-            return
+            return message is not None
         if self.last is None or message.number > self.last + 1:
             self._catch_up()
         if self.last is not None and message.number == self.last + 1:
             self.apply(message)
+        return True
 
     def _catch_up(self):
         start = 0 if self.last is None else self.last + 1

@@ -26,6 +26,26 @@ Test(options_finish, auto_values_follow_from_the_others)
     cr_expect_str_eq(options.source[OPTION_ID_log_format], "default");
 }
 
+Test(options_finish, what_is_on_its_way_to_a_spill_is_a_share_of_dram)
+{
+    takes("dram.size=800MiB");
+    takes("limits.value=4MiB");
+    takes("spill.path=/tmp");
+    takes("spill.size=1GiB");
+    takes("spill.read_wait=3s");
+    takes("spill.probe=10s");
+    cr_assert(options_finish(&options, &problem) == STATUS_OK);
+    cr_expect(options.spill_inflight == 100ull << 20);
+    cr_expect(options.limits_index_memory ==
+              (32ull << 20) + (24ull << 20) + (4ull << 20));
+    cr_expect(options.spill_read_wait == 3000);
+    cr_expect(options.spill_probe == 10000);
+    options_init(&options);
+    takes("dram.size=40GiB");
+    cr_assert(options_finish(&options, &problem) == STATUS_OK);
+    cr_expect(options.spill_inflight == 128ull << 20);
+}
+
 Test(options_finish, inflight_takes_one_value_but_never_over_half)
 {
     takes("dram.size=100MiB");
