@@ -41,7 +41,7 @@ Test(options_finish, what_is_on_its_way_to_a_spill_is_a_share_of_dram)
     cr_expect(options.spill_read_wait == 3000);
     cr_expect(options.spill_probe == 10000);
     options_init(&options);
-    takes("dram.size=40GiB");
+    takes("dram.size=1500MiB");
     cr_assert(options_finish(&options, &problem) == STATUS_OK);
     cr_expect(options.spill_inflight == 128ull << 20);
 }
