@@ -261,6 +261,15 @@ spill_files_mark_stale(struct spill *spill)
     return is_marked;
 }
 
+bool
+spill_files_unmark(struct spill *spill)
+{
+    int folder = spill->files.directory_fd;
+
+    return (unlinkat(folder, STALE_NAME, 0) == 0 || errno == ENOENT) &&
+           fsync(folder) == 0;
+}
+
 /* --- Probes. --- */
 
 static enum status

@@ -440,3 +440,18 @@ spill_note_write(struct spill *spill, uint64_t now_ns)
     while (is_due && is_open(spill))
         is_due = write_some(spill);
 }
+
+void
+spill_note_mark(struct spill *spill)
+{
+    struct spill_notes *notes = &spill->notes;
+    bool is_behind;
+
+    pthread_mutex_lock(&spill->queue.lock);
+    is_behind = spill_note_has_some(spill);
+    pthread_mutex_unlock(&spill->queue.lock);
+    if (!notes->is_marked && is_behind && !is_open(spill))
+        notes->is_marked = spill_files_mark_stale(spill);
+    else if (notes->is_marked && !is_behind)
+        notes->is_marked = !spill_files_unmark(spill);
+}

@@ -66,6 +66,8 @@ enum status spill_files_uncommit(struct spill *, struct rocks_why *) MUST_USE;
 enum status spill_files_commit(struct spill *, struct rocks_why *) MUST_USE;
 /* What was told to nobody may not come back: the next start begins anew. */
 bool spill_files_mark_stale(struct spill *);
+/* It was told after all.  False: the mark may be there yet. */
+bool spill_files_unmark(struct spill *);
 /* Writes a little and reads it again, past the page cache where there is a
  * way. */
 enum status spill_files_probe(struct spill *, struct rocks_why *) MUST_USE;
@@ -249,6 +251,7 @@ struct spill_notes {
     uint64_t wanted[LOWER_SPACES];
     bool is_wanted;
     bool must_repeat; /* the writer's: the heads know of no flush */
+    bool is_marked;   /* the writer's: ... nor of what was noted */
 };
 enum status spill_note_open(struct spill *) MUST_USE;
 void spill_note_close(struct spill *);
@@ -260,6 +263,9 @@ uint64_t spill_note_due_ns(const struct spill *);
 /* Is there something that the device has not been told?  Likewise. */
 bool spill_note_has_some(const struct spill *);
 void spill_note_write(struct spill *, uint64_t now_ns);
+/* The writer's, now and then: while the heads can not be told, the directory is
+ * marked, so that no kill brings back what was deleted. */
+void spill_note_mark(struct spill *);
 /* Any thread: more was lost than can be said. */
 void spill_note_give_up(struct spill *);
 /* The writer's: flush sequences have to be written again. */

@@ -47,9 +47,11 @@ poll_base(struct spill *spill, uint64_t now_ns)
     struct spill_writer *writer = &spill->writer;
     struct spill_base *base = &spill->base;
 
-    if (now_ns < writer->poll_ns || base->heads == NULL)
+    if (now_ns < writer->poll_ns)
         return;
     writer->poll_ns = now_ns + POLL_NS;
+    if (base->heads == NULL)
+        return;
     atomic_store(&spill->space.heads,
                  rocks_family_bytes(rocks_default(base->heads)));
     atomic_store(&writer->memory, rocks_memory(base->heads) +
@@ -118,6 +120,7 @@ run(void *arg)
         poll_base(spill, now_ns);
         spill_note_write(spill, now_ns);
         spill_write_some(spill, now_ns);
+        spill_note_mark(spill);
     }
     return NULL;
 }

@@ -320,9 +320,10 @@ resp_flush(struct connection *connection, struct resp_call *call)
     if (store_flush_some(connection->port, space, &request->cursor))
         return RUN_AGAIN;
     if (request->flush.status != STATUS_OK)
-        return answer_error(connection,
-                            "ERR flushed from memory, but the nvme tier did "
-                            "not take it: values there may return after a "
-                            "restart");
+        return answer_error(
+            connection,
+            "ERR flushed from memory, but the nvme or spill tier did "
+            "not take it: values there may return after a "
+            "restart");
     return answer_ok(connection);
 }

@@ -9,7 +9,7 @@ what this machine does not allow is a skip that says why.
     disk.forbid_writes()                EPERM
     disk.limit(size)                    writes behind it end with ENOSPC
 
-    filesystem = Filesystem(disk)       filesystem.directory is on it
+    filesystem = Filesystem(disk, directory)    filesystem.directory is on it
     filesystem.abort()                  EROFS for who has a file open
     filesystem.shut_down()              EIO for everything, for good
 
@@ -118,9 +118,13 @@ class Disk:
 
 
 class Filesystem:
-    def __init__(self, disk, directory):
+    MAKE = {"ext4": ("mkfs.ext4", "-q", "-m", "0"),
+            # Which knows what it has written: a changed block ends with EIO.
+            "btrfs": ("mkfs.btrfs", "-q", "-m", "single", "-d", "single")}
+
+    def __init__(self, disk, directory, kind="ext4"):
         self.disk, self.directory = disk, directory
-        run("mkfs.ext4", "-q", "-m", "0", disk.path)
+        run(*self.MAKE[kind], disk.path)
         run("mount", disk.path, directory)
         self.is_mounted = True
 
@@ -133,6 +137,14 @@ class Filesystem:
         """Gone from the tree of files, though somebody is in it."""
         run("umount", "--lazy", self.directory)
         self.is_mounted = False
+
+    def remount(self, meanwhile):
+        """Nobody may be in it; what was cached is read again."""
+        run("umount", self.directory)
+        self.is_mounted = False
+        meanwhile()
+        run("mount", self.disk.path, self.directory)
+        self.is_mounted = True
 
     def abort(self):
         run("mount", "-o", "remount,abort", self.directory)

@@ -152,8 +152,8 @@ Test(late_limits, a_flush_waits_for_the_device)
 Test(late_limits, a_flush_the_device_did_not_take_says_so)
 {
     static const char error[] =
-        "-ERR flushed from memory, but the nvme tier did not take it: values "
-        "there may return after a restart\r\n";
+        "-ERR flushed from memory, but the nvme or spill tier did not take it: "
+        "values there may return after a restart\r\n";
 
     session_have("soon", "one");
     late_flush_status = STATUS_IO;
