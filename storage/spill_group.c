@@ -200,6 +200,20 @@ spill_group_forget(struct spill *spill, uint64_t id)
         spill_group_release(spill, group);
 }
 
+void
+spill_group_lose(struct spill *spill, uint64_t id)
+{
+    if (id > atomic_load(&spill->groups.lost))
+        atomic_store(&spill->groups.lost, id);
+}
+
+bool
+spill_group_has_lost(const struct spill *spill)
+{
+    return atomic_load_explicit(&spill->groups.lost, memory_order_relaxed) >
+           atomic_load_explicit(&spill->groups.told, memory_order_relaxed);
+}
+
 static void
 adopt(struct spill *spill, struct rocks_family *family)
 {

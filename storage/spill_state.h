@@ -111,6 +111,9 @@ struct spill_groups {
     struct spill_group *oldest, *newest;
     _Atomic unsigned count;
     uint64_t next_id;
+    /* Those below this one are no more, and the index has not been told yet of
+     * those from the other one on. */
+    _Atomic uint64_t lost, told;
 };
 /* A reference, or NULL: there is no such group. */
 struct spill_group *spill_group_hold(struct spill *, uint64_t id);
@@ -127,8 +130,11 @@ enum status spill_group_new(struct spill *, struct rocks_why *) MUST_USE;
 void spill_group_resize(struct spill *, struct spill_group *, uint64_t bytes);
 /* Nobody finds it any more; its space is free when the last one lets it go. */
 void spill_group_forget(struct spill *, uint64_t id);
-void spill_group_adopt(struct spill *);     /* after opening */
-void spill_group_close_all(struct spill *); /* before closing */
+/* The writer's: those below that are gone without a victim. */
+void spill_group_lose(struct spill *, uint64_t id);
+bool spill_group_has_lost(const struct spill *); /* any thread */
+void spill_group_adopt(struct spill *);          /* after opening */
+void spill_group_close_all(struct spill *);      /* before closing */
 
 /* --- space: any thread. --- */
 

@@ -28,6 +28,7 @@ struct spill_victim {
     struct lower_victim lower; /* first */
     struct spill *spill;
     uint64_t group, bytes;
+    uint64_t below; /* not a group, but all below this one, which are lost */
     struct item *items;
     size_t count, room, at;
     uint8_t *keys;
@@ -221,6 +222,23 @@ list(struct spill_victim *victim)
               (unsigned long long)victim->group, why.text);
 }
 
+/* Groups that are gone already: whoever looks through the index finds out whose
+ * places were there. */
+static enum status
+start_with_lost(struct spill *spill, struct lower_victim **out)
+{
+    struct spill_victim *victim = calloc(1, sizeof(*victim));
+
+    if (victim == NULL)
+        return STATUS_MISS;
+    victim->lower.tier = &spill->tier;
+    victim->spill = spill;
+    victim->below = atomic_load(&spill->groups.lost);
+    victim->is_blind = true;
+    *out = &victim->lower;
+    return STATUS_OK;
+}
+
 enum status
 spill_victim_start(struct tier *tier, struct port *port,
                    struct lower_victim **out)
@@ -230,6 +248,8 @@ spill_victim_start(struct tier *tier, struct port *port,
     struct spill_group *group;
 
     (void)port;
+    if (spill_group_has_lost(spill))
+        return start_with_lost(spill, out);
     if (!spill_base_enter(spill))
         return STATUS_MISS;
     group = spill_group_hold_oldest(spill);
@@ -292,7 +312,10 @@ bool
 spill_victim_has(const struct lower_victim *lower,
                  const struct tier_place *place)
 {
-    return spill_spot(place).group == victim_of_const(lower)->group;
+    const struct spill_victim *victim = victim_of_const(lower);
+    uint64_t group = spill_spot(place).group;
+
+    return victim->below != 0 ? group < victim->below : group == victim->group;
 }
 
 /* In the base.  OK also for one that is gone already. */
@@ -319,6 +342,10 @@ spill_victim_retire(struct lower_victim *lower)
     struct rocks_why why = {""};
     enum status status;
 
+    if (victim->below != 0) {
+        atomic_store(&spill->groups.told, victim->below);
+        return STATUS_OK;
+    }
     if (!spill_base_enter(spill)) {
         spill_victim_abandon(&lower);
         return STATUS_IO;
@@ -349,7 +376,8 @@ spill_victim_abandon(struct lower_victim **lower)
     struct spill_victim *victim = victim_of(*lower);
 
     *lower = NULL;
-    spill_group_spare(victim->spill, victim->group);
+    if (victim->below == 0)
+        spill_group_spare(victim->spill, victim->group);
     end(victim);
 }
 
@@ -376,6 +404,7 @@ spill_victim_sacrifice(struct spill *spill, struct rocks_why *why)
         spill_health_doubt(spill, status, why);
         return status;
     }
+    spill_group_lose(spill, id + 1);
     /* Without a group they are nothing, here and at the next start. */
     if (remove_heads(spill, id, &more) != STATUS_OK)
         log_event(LOG_DEBUG, "spill heads not removed", "%s", more.text);

@@ -269,8 +269,9 @@ wants_reclaim(const struct tier *tier)
 {
     const struct spill *spill = spill_of_const(tier);
 
-    return spill_group_count(spill) >= 2 &&
-           spill_space_free(spill) < 2 * spill->space.group_size;
+    return spill_group_has_lost(spill) ||
+           (spill_group_count(spill) >= 2 &&
+            spill_space_free(spill) < 2 * spill->space.group_size);
 }
 
 static bool

@@ -9,6 +9,7 @@
 
 #define PARTS_MAX     16u
 #define PART_SIZE_MIN (1u << 20)
+#define WAY_STEPS     3u
 
 static enum status
 open_parts(struct catalog *catalog)
@@ -110,6 +111,41 @@ catalog_look(struct catalog *catalog, const struct catalog_key *key,
     out->reply_max = ((size_t)card->weight + card->items) * CARD_WEIGHT_UNIT;
     out->card = card;
     return true;
+}
+
+/* What stands so many steps on the way to a key: its bucket, the first card of the
+ * bucket, the second one. */
+static const void *
+way_to(const struct catalog_part *part, const struct catalog_key *key,
+       unsigned step)
+{
+    const struct table *table = &part->by_key;
+    const uint32_t *head =
+        table_head(table, table_bucket(table, (uint32_t)key->hash));
+    const struct card *card;
+
+    if (step == 0)
+        return head;
+    card = catalog_part_card(part, *head);
+    return step == 1 || *head == 0 ? card : catalog_part_card(part, card->next);
+}
+
+/* Each step asks for what all keys need next; what it reads itself, the step before
+ * has asked for.  (A function that did nothing else than prefetch would be left
+ * out by the compiler.) */
+void
+catalog_expect(struct catalog *catalog, const struct catalog_key *keys,
+               unsigned count)
+{
+    for (unsigned step = 0; step < WAY_STEPS; step++) {
+        for (unsigned i = 0; i < count; i++) {
+            struct catalog_part *part = catalog_part_of(catalog, &keys[i]);
+
+            pthread_mutex_lock(&part->lock);
+            __builtin_prefetch(way_to(part, &keys[i], step));
+            pthread_mutex_unlock(&part->lock);
+        }
+    }
 }
 
 static void

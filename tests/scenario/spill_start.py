@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 import unittest
 import urllib.request
 
@@ -276,6 +277,106 @@ class Damaged(StartTest):
             self.assertEqual(there, 0)
             self.assert_off()
         self.assertEqual(self.server.stop(), 0)
+
+
+class Reopened(StartTest):
+    """A database that fails while it is in use is closed, and opened again when
+    it can be."""
+
+    def lose(self, folder):
+        """Its files are elsewhere; the first write finds that out."""
+        os.rename(os.path.join(self.spill, folder),
+                  os.path.join(self.directory, folder))
+        self.put(self.client, "lost", SIZE)
+        self.watch.until_equal("spill_readable", 0)
+        self.assertTrue(self.said("spill is out of service"))
+
+    def give_back(self, folder):
+        os.rename(os.path.join(self.directory, folder),
+                  os.path.join(self.spill, folder))
+        self.watch.until_equal("spill_state", "serving", 60)
+
+    def begin(self):
+        self.start(spill_probe="200ms")
+        names = self.put_many(self.client, 10, SIZE)
+        self.restart()
+        return names
+
+    def test_it_is_tried_ever_more_seldom_and_comes_back(self):
+        names = self.begin()
+        self.lose("bodies")
+        self.assert_miss(self.client, *names)
+        start, used = time.monotonic(), self.watch.cpu_seconds()
+        until(lambda: len(self.said("spill is still not well")) >= 4,
+              "some attempts")
+        # Each takes a moment, and between them nothing is done.
+        self.assertLess(self.watch.cpu_seconds() - used,
+                        (time.monotonic() - start) / 2)
+        self.put(self.client, "in DRAM", SIZE)
+        self.assert_there(self.client, "in DRAM")
+        self.give_back("bodies")
+        self.assertGreaterEqual(self.watch["spill_reopened"], 1)
+        self.assertTrue(self.said("spill is back in service"))
+        self.assert_there(self.client, *names)
+        self.put(self.client, "after", SIZE)
+        self.restart()
+        self.assert_there(self.client, "after", *names)
+
+    def test_what_is_deleted_meanwhile_is_not_back(self):
+        names = self.begin()
+        self.lose("bodies")
+        self.assertEqual(self.client.command("DEL", *names[:3]), b":3")
+        self.put(self.client, names[3], 2000, 1)
+        self.give_back("bodies")
+        self.assert_gone(self.client, *names[:3])
+        self.assert_there(self.client, *names[3:])
+        self.stop_and_start()
+        self.assert_gone(self.client, *names[:3])
+        self.assert_there(self.client, *names[4:])
+
+    def test_what_is_deleted_meanwhile_is_not_back_after_a_kill(self):
+        """Whoever could not be told begins anew."""
+        names = self.begin()
+        self.lose("bodies")
+        self.assertEqual(self.client.command("DEL", names[0]), b":1")
+        until(lambda: os.path.exists(os.path.join(self.spill, "STALE")),
+              "a mark")
+        self.server.kill()
+        os.rename(os.path.join(self.directory, "bodies"),
+                  os.path.join(self.spill, "bodies"))
+        self.watch.close()
+        self.start()
+        self.assert_gone(self.client, names[0])
+
+    def test_a_mark_is_gone_when_it_was_told(self):
+        names = self.begin()
+        self.lose("bodies")
+        self.client.command("DEL", names[0])
+        stale = os.path.join(self.spill, "STALE")
+        until(lambda: os.path.exists(stale), "a mark")
+        self.give_back("bodies")
+        until(lambda: not os.path.exists(stale), "its end")
+        self.restart_at_once()
+        self.assert_gone(self.client, names[0])
+        self.assert_there(self.client, *names[1:])
+
+    def test_one_that_is_broken_is_made_anew(self):
+        names = self.begin()
+        manifests = self.files("bodies", r"MANIFEST-\d+")
+        self.lose("bodies")
+        for path in manifests:
+            os.truncate(os.path.join(self.directory, "bodies",
+                                     os.path.basename(path)), 10)
+        self.give_back("bodies")
+        self.assertEqual(self.watch["spill_recreated"], 1)
+        self.assertTrue(self.said("spill begins anew"))
+        until(lambda: self.client.command("EXISTS", *names) == b":0",
+              "that nothing of it is there any more")
+        self.assert_gone(self.client, *names)
+        self.put(self.client, "after", SIZE)
+        self.restart()
+        self.assert_there(self.client, "after")
+        self.assert_gone(self.client, *names)
 
 
 class Paths(StartTest):
