@@ -216,6 +216,8 @@ SPILL_CLOSED(spill_recovery, too_many_notes_give_up_all_there_is, DEVICE)
             spill_note_dropped(&spill, 1, 1000 + i);
         HOLDS(spill_used(&spill).notes_lost != 0);
         AWAIT(lower_flushed(spill.tier, 0) != 0);
+        /* Behind the last of them, too, should it have happened again. */
+        HOLDS(flushes(LOWER_ALL_SPACES, 3500000) == STATUS_OK);
         puts_value(40, 4000000, 5000);
     });
     opens();
