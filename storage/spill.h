@@ -36,6 +36,7 @@ struct spill_usage {
     uint64_t out_of_service; /* times that reads or writes were stopped */
     uint64_t reopened, recreated;
     uint64_t notes, notes_lost;
+    uint64_t notes_waiting; /* bytes of those that a kill would forget */
     uint64_t recovered,
         recovery_ns; /* values found at start, how long it took */
 };

@@ -78,6 +78,17 @@ write_item(const struct tier_found *item, uint8_t *at)
     memcpy(at + CHANGED_SIZE, item->meta->bytes, item->meta->size);
 }
 
+/* With the lock held. */
+static void
+count_waiting(struct spill *spill)
+{
+    const struct spill_queue *queue = &spill->queue;
+
+    atomic_store_explicit(&spill->notes.waiting,
+                          queue->filled + queue->taken - queue->written,
+                          memory_order_relaxed);
+}
+
 void
 spill_note_item(struct spill *spill, const struct tier_found *item)
 {
@@ -100,6 +111,7 @@ spill_note_item(struct spill *spill, const struct tier_found *item)
         queue->is_overflown = true;
         atomic_fetch_add_explicit(&spill->notes.lost, 1, memory_order_relaxed);
     }
+    count_waiting(spill);
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -254,6 +266,7 @@ give_up(struct spill *spill)
     want(&spill->notes, LOWER_ALL_SPACES, atomic_load(&spill->sequence_max));
     queue->is_overflown = false;
     queue->filled = queue->taken = queue->written = 0;
+    count_waiting(spill);
 }
 
 static void
@@ -420,7 +433,8 @@ write_some(struct spill *spill)
     pthread_mutex_lock(&queue->lock);
     queue->written += (uint32_t)(to - from);
     if (queue->written == queue->taken)
-        queue->taken = 0;
+        queue->taken = queue->written = 0;
+    count_waiting(spill);
     pthread_mutex_unlock(&queue->lock);
     return to < end;
 }

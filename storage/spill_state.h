@@ -252,6 +252,7 @@ struct spill_queue {
 
 struct spill_notes {
     _Atomic uint64_t count, lost;
+    _Atomic uint64_t waiting; /* bytes of those the heads do not have yet */
     _Atomic uint64_t flushed[LOWER_SPACES];
     /* By the queue's lock. */
     uint64_t wanted[LOWER_SPACES];

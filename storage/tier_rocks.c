@@ -328,6 +328,7 @@ spill_usage(const struct tier *tier, struct spill_usage *out)
         .recreated = atomic_load(&health->recreated),
         .notes = atomic_load(&spill->notes.count),
         .notes_lost = atomic_load(&spill->notes.lost),
+        .notes_waiting = atomic_load(&spill->notes.waiting),
         .recovered = spill->recovered,
         .recovery_ns = spill->recovery_ns};
 }

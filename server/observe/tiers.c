@@ -161,6 +161,10 @@ list_spill_traffic(const struct spill_usage *spill, struct figure *figures)
         {"spill_notes", "spill_notes_total", "counter",
          "Deletions and changes that the spill has to be told of.",
          spill->notes},
+        {"spill_notes_waiting", "spill_notes_waiting_bytes", "gauge",
+         "Bytes of deletions and changes that the spill has not been told of "
+         "yet.",
+         spill->notes_waiting},
         {"spill_notes_lost", "spill_notes_lost_total", "counter",
          "Times the spill was given up because it could not be told of "
          "deletions.",

@@ -15,9 +15,6 @@ from watch import until
 
 FILLER = MIB - 8 * 1024  # of a size that fills segments well
 FORMS = "{}%s", "{}:%s", "{{{}}}:%s"  # of the halves of an object
-# Entries of a log of RocksDB: a head that is written or removed, with 9 bytes
-# of name.
-HEAD_PUT, HEAD_GONE = b"\x01\x09h", b"\x00\x09h"
 
 
 class SpillTest(NvmeTest):
@@ -128,18 +125,11 @@ class SpillTest(NvmeTest):
         self.assertEqual(len(holders), 1, name)
         return holders[0]
 
-    def count_in_heads(self, what):
-        count = 0
-        for path in self.files("heads", r"\d+\.log"):
-            with open(path, "rb") as file:
-                count += file.read().count(what)
-        return count
-
     @contextlib.contextmanager
-    def told(self, number=1, what=HEAD_GONE):
-        """The spill's directory has so many deletions more when this ends, or
-        heads that were changed.  Nothing may be on its way there."""
-        before = self.count_in_heads(what)
+    def told(self, number=1):
+        """The spill is told of so many deletions or changes inside, and has
+        written them down when this ends."""
+        before = self.watch["spill_notes"]
         yield
-        until(lambda: self.count_in_heads(what) >= before + number,
-              "what was deleted is in the spill's log")
+        self.watch.until("spill_notes", before + number)
+        self.watch.until_equal("spill_notes_waiting", 0)

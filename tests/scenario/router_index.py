@@ -18,7 +18,7 @@ from resp_client import Redis, bulk  # noqa: E402
 from router_script import LINES, LISTS, Chance  # noqa: E402
 from router_test import RouterTest  # noqa: E402
 from server_test import SANITIZED  # noqa: E402
-from watch import until  # noqa: E402
+from watch import Watch, until  # noqa: E402
 
 REDIS_SERVER = shutil.which("redis-server")
 GOLDEN = [8703025237158681905, 14853297508287041162, 8638620124452145514]
@@ -347,6 +347,18 @@ class Limits(RouterTest):
         self.client.ask(bulk(b"v"), "GET", "chunk")
         for key in range(100):
             self.client.ask(b"*0\r\n", "HKEYS", key)
+
+    @unittest.skipIf(SANITIZED, "a sanitizer takes memory of its own")
+    def test_the_process_grows_by_no_more_than_the_index_may_have(self):
+        server = self.serve(**{"index.size": "8MiB"})
+        self.add_blocks(0, 1000, 2)
+        watch = Watch(server)
+        self.addCleanup(watch.close)
+        before = watch.resident()
+        self.add_blocks(1000, 120000, 2)
+        self.assertGreater(self.number("index_evictions"), 10000)
+        self.assertGreater(watch.resident() - before, 6 * MIB)
+        self.assertLess(watch.resident() - before, 10 * MIB)
 
     def test_blocks_that_are_asked_for_stay(self):
         self.serve(**{"index.size": "2MiB"})

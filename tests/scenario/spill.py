@@ -19,7 +19,7 @@ from nvme_test import body, on_threads_too  # noqa: E402
 from raw_client import encode  # noqa: E402
 from server import STOP_SECONDS  # noqa: E402
 from server_test import MIB, SANITIZED  # noqa: E402
-from spill_test import FORMS, HEAD_PUT, SpillTest  # noqa: E402
+from spill_test import FORMS, SpillTest  # noqa: E402
 from watch import until  # noqa: E402
 
 KIB = 1 << 10
@@ -330,7 +330,7 @@ class Restart(WarmTest):
         meta = metadata(MIB, KV_SHAPE)
         self.put(self.client, "late@kv_bytes", MIB)
         self.sink("late@kv_bytes")
-        with self.told(what=HEAD_PUT):
+        with self.told():
             self.ask(b"+OK", "SET", "late@metadata", meta)
         self.restart()
         self.ask(b":2", "EXISTS", "late@kv_bytes", "late@metadata")
@@ -346,7 +346,7 @@ class Restart(WarmTest):
             self.ask(b"+OK", "SET", name, body(name, 1000), *life)
             self.sizes[name] = 1000, 0
         self.sink(*lives)
-        with self.told(3, HEAD_PUT):
+        with self.told(3):
             self.ask(b":1", "EXPIRE", "set", LONG)
             self.ask(b":1", "PEXPIRE", "longer", "20000000")
             self.ask(b":1", "PERSIST", "freed")

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from lm_client import LmClient, metadata  # noqa: E402
 from nvme_test import body  # noqa: E402
 from server_test import MIB  # noqa: E402
-from spill_test import HEAD_PUT, SpillTest  # noqa: E402
+from spill_test import SpillTest  # noqa: E402
 from watch import until  # noqa: E402
 
 SIZE = 100_000
@@ -143,7 +143,7 @@ class Sunk(GoneTest):
 
     def test_expired_while_it_was_there(self):
         self.write("short")
-        with self.told(1, HEAD_PUT):
+        with self.told(1):
             self.ask(b":1", "PEXPIRE", "short", "300")
         until(lambda: self.client.command("EXISTS", "short") == b":0",
               "its end")
@@ -154,7 +154,7 @@ class Sunk(GoneTest):
         self.sizes["put"] = SIZE, 0
         self.write("noted")
         self.sink("put")
-        with self.told(2, HEAD_PUT):
+        with self.told(2):
             self.ask(b":1", "PEXPIRE", "noted", "1500")
             self.ask(b":1", "PEXPIRE", "put", "1500")
             end = time.time() + 1.5

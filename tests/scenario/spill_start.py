@@ -27,8 +27,8 @@ SIZE = 100_000
 SMALL = 64 * MIB
 FIGURES = """state recovery_ms size used value_bytes chunks queue_bytes
     memory_used groups readable writable read_bytes written_bytes read_errors
-    write_errors corrupt late out_of_service reopened recreated notes notes_lost
-    recovered""".split()
+    write_errors corrupt late out_of_service reopened recreated notes notes_waiting
+    notes_lost recovered""".split()
 F_OFD_SETLK = 37
 
 
@@ -497,7 +497,8 @@ class Shown(StartTest):
                 ("read_bytes", 2 * SIZE), ("written_bytes", 5 * SIZE),
                 ("read_errors", 0), ("write_errors", 0), ("corrupt", 0),
                 ("late", 0), ("out_of_service", 0), ("reopened", 0),
-                ("recreated", 0), ("notes", 0), ("notes_lost", 0)):
+                ("recreated", 0), ("notes", 0), ("notes_waiting", 0),
+                ("notes_lost", 0)):
             self.assertEqual(info["spill_" + name], value, name)
         self.assertGreaterEqual(info["spill_groups"], 1)
         self.assertGreater(info["spill_used"], 15 * SIZE)
@@ -514,6 +515,7 @@ class Shown(StartTest):
         self.ask(b":2", "DEL", "k3", "new2")
         self.ask(b":1", "EXPIRE", "k4", "1000")
         self.assertEqual(self.watch["spill_notes"], before + 3)
+        self.watch.until_equal("spill_notes_waiting", 0)
 
     def test_stat_prints_them(self):
         result = subprocess.run(

@@ -189,9 +189,7 @@ flushes(unsigned space, uint64_t sequence)
 static inline void
 notes_settle(void)
 {
-    uint64_t until_ns = clock_now_ns() + 500 * NS_PER_MS;
-
-    AWAIT(clock_now_ns() > until_ns);
+    AWAIT(spill_used(&spill).notes_waiting == 0);
 }
 
 /* --- Files. --- */
