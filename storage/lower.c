@@ -7,27 +7,34 @@
 
 /* NULL: there is no such tier. */
 static const struct lower_ops *
-ops_of(const struct tier *tier)
+find(const struct tier *tier)
 {
     return tier == NULL ? NULL : tier->ops->lower;
+}
+
+static const struct lower_ops *
+ops_of(const struct tier *tier)
+{
+    assert(tier->ops->lower != NULL);
+    return tier->ops->lower;
 }
 
 bool
 lower_may_read(const struct tier *tier)
 {
-    return ops_of(tier) != NULL && ops_of(tier)->may_read(tier);
+    return find(tier) != NULL && find(tier)->may_read(tier);
 }
 
 bool
 lower_may_write(const struct tier *tier)
 {
-    return ops_of(tier) != NULL && ops_of(tier)->may_write(tier);
+    return find(tier) != NULL && find(tier)->may_write(tier);
 }
 
 uint64_t
 lower_value_max(const struct tier *tier)
 {
-    return ops_of(tier) == NULL ? 0 : ops_of(tier)->value_max(tier);
+    return find(tier) == NULL ? 0 : find(tier)->value_max(tier);
 }
 
 void
@@ -60,27 +67,27 @@ lower_flushed(const struct tier *tier, unsigned space)
 void
 lower_care(struct tier *tier, struct port *port)
 {
-    if (ops_of(tier) != NULL)
-        ops_of(tier)->care(tier, port);
+    if (find(tier) != NULL)
+        find(tier)->care(tier, port);
 }
 
 void
 lower_submit(struct tier *tier, struct port *port)
 {
-    if (ops_of(tier) != NULL)
-        ops_of(tier)->submit(tier, port);
+    if (find(tier) != NULL)
+        find(tier)->submit(tier, port);
 }
 
 bool
 lower_wants_reclaim(const struct tier *tier)
 {
-    return ops_of(tier) != NULL && ops_of(tier)->wants_reclaim(tier);
+    return find(tier) != NULL && find(tier)->wants_reclaim(tier);
 }
 
 bool
 lower_is_tight(const struct tier *tier)
 {
-    return ops_of(tier) != NULL && ops_of(tier)->is_tight(tier);
+    return find(tier) != NULL && find(tier)->is_tight(tier);
 }
 
 enum status

@@ -176,6 +176,7 @@ scenario_tests = \
 
 if HAVE_SPILL
 scenario_tests += \
+	tests/scenario/bench_spill.py \
 	tests/scenario/crash_spill.py \
 	tests/scenario/spill.py \
 	tests/scenario/spill_faults.py \

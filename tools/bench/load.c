@@ -21,13 +21,12 @@
 #include <time.h>
 
 #define OPEN_TIMEOUT_MS 30000u
-#define AHEAD_MAX       (32u << 20)
 
 /* What all clients read; main writes it between the two barriers. */
 struct run {
     const struct load_plan *plan;
     const struct load_value *value;
-    struct load_tier *tier; /* of is_nvme, else NULL */
+    struct load_tier *tier; /* NULL: none is asked for */
     pthread_barrier_t ready, go;
     uint64_t start_ns, stop_ns;
 };
@@ -146,25 +145,23 @@ settle(struct load_client *client)
 }
 
 /* The server leaves out what it can not write in time: never more than a little
- * ahead of it.  Keys beyond those that will be asked for push these out of
- * DRAM, whatever the server's policy is. */
+ * ahead of it.  Keys beyond those that will be asked for push these out of faster
+ * tiers, whatever the server's policy is. */
 static void
 fill_tier(struct load_client *client)
 {
     const struct load_plan *plan = client->run->plan;
     struct load_tier *tier = client->run->tier;
-    uint64_t beyond = tier->start.dram_size / plan->size + 1;
-    uint64_t ahead = tier->start.dram_size / 8;
-    if (ahead > AHEAD_MAX)
-        ahead = AHEAD_MAX;
+    uint64_t beyond = load_tier_beyond(tier) / plan->size + 1;
+    uint64_t ahead = load_tier_ahead(tier);
     for (uint64_t i = 0; i < plan->keys + beyond; i++) {
         client->status =
             load_tier_await(tier, ahead, client->why, sizeof client->why);
         if (client->status != STATUS_OK ||
             !put_one(client, plan->first_key + i))
             return;
+        settle(client);
     }
-    settle(client);
 }
 
 /* What comes before the first key of each share when keys are walked round and
@@ -400,15 +397,19 @@ begin_tier(const struct run *run, struct load_tier_figures *out, char *why,
     enum status status = read_tier(run, out, why, room);
     if (status != STATUS_OK || run->tier == NULL || !run->plan->is_filled)
         return status;
-    uint64_t skipped = out->skipped_bytes - run->tier->start.skipped_bytes;
-    if (skipped == 0)
+    struct load_tier_change change =
+        load_tier_change(run->tier->kind, &run->tier->start, out);
+    if (change.skipped_bytes == 0)
         return STATUS_OK;
     char size[32];
-    quantity_write_size(skipped, size, sizeof size);
+    quantity_write_size(change.skipped_bytes, size, sizeof size);
     snprintf(why, room,
              "the server left %s of values unwritten while it was filled: is "
-             "nvme.queue too small, or nvme.write_max?",
-             size);
+             "nvme.queue too small, or %s?",
+             size,
+             run->tier->kind == LOAD_TIER_SPILL
+                 ? "spill.inflight, or spill.write_max"
+                 : "nvme.write_max");
     return STATUS_BUSY;
 }
 
@@ -463,11 +464,12 @@ load_run(const struct load_plan *plan, struct load_result *result, char *why,
         return STATUS_NO_SPACE;
     }
     struct load_tier tier = {.wire = NULL};
-    struct run run = {
-        .plan = plan, .value = value, .tier = plan->is_nvme ? &tier : NULL};
+    struct run run = {.plan = plan,
+                      .value = value,
+                      .tier = plan->tier != LOAD_TIER_NONE ? &tier : NULL};
     enum status status = open_all(&run, clients, why, room);
-    if (status == STATUS_OK && plan->is_nvme)
-        status = load_tier_open(&plan->url, &tier, why, room);
+    if (status == STATUS_OK && run.tier != NULL)
+        status = load_tier_open(&plan->url, plan->tier, &tier, why, room);
     if (status == STATUS_OK)
         status = run_clients(&run, clients, result, why, room);
     for (unsigned i = 0; i < plan->connections; i++) {

@@ -31,8 +31,8 @@ struct load_plan {
     uint64_t rate;  /* bytes a second over all connections; 0: no limit */
     bool is_filled; /* put every key before the clock starts */
     bool is_verified;
-    bool is_nvme; /* the values are to come from, or go to, the NVMe tier */
-    pid_t pid;    /* the server's, for its processor time; 0: not known */
+    enum load_tier_kind tier; /* they are to come from, or go to; or NONE */
+    pid_t pid; /* the server's, for its processor time; 0: not known */
 };
 
 struct load_result {
@@ -43,17 +43,17 @@ struct load_result {
     uint64_t refused;                     /* requests answered with an error */
     uint64_t elapsed_ns;
     uint64_t server_cpu_ns;                 /* 0: not known */
-    struct load_tier_figures before, after; /* of is_nvme */
+    struct load_tier_figures before, after; /* with a tier */
 };
 
 /* BAD_REQUEST, GONE and so on, with a sentence in why[room], if the run could
  * not be finished.  Over lm:// a PUT has no reply; the clock stops when an
  * EXIST behind the last one has been answered.
  *
- * is_nvme: a prefixcached with an NVMe tier.  It is filled no faster than its
- * disk takes it, and then with as many other keys as push the values out of
- * DRAM; the clock starts when everything is written, and the server is left
- * when everything is written again. */
+ * tier: a prefixcached that has it.  It is filled no faster than its disk takes
+ * it, and then with as many other keys as push the values out of all faster
+ * tiers; the clock starts when everything is written, and the server is left when
+ * everything is written again. */
 enum status load_run(const struct load_plan *, struct load_result *, char *why,
                      size_t room) MUST_USE;
 

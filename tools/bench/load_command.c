@@ -8,14 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NVME_SHARE_LEAST 0.99
-#define NUMBERS          0xffffffffu /* what a name has room for */
+#define SHARE_LEAST 0.99
+#define NUMBERS     0xffffffffu /* what a name has room for */
 
 enum { OPTION_PID = 0x200, OPTION_TIER, OPTION_FIRST_KEY };
 
 static const struct argp_option options[] = {
-    {"tier", OPTION_TIER, "nvme", 0,
-     "Have the values come from the server's NVMe tier, and fail if they did "
+    {"tier", OPTION_TIER, "nvme|spill", 0,
+     "Have the values come from that tier of the server's, and fail if they "
+     "did "
      "not",
      0},
     {"first-key", OPTION_FIRST_KEY, "N", 0,
@@ -31,7 +32,7 @@ struct arguments {
     const char *url_text;
     pid_t pid;
     uint64_t first_key;
-    bool is_nvme;
+    enum load_tier_kind tier;
 };
 
 static error_t
@@ -48,9 +49,9 @@ parse(int key, char *text, struct argp_state *state)
             (pid_t)quantity_count_option(state, "pid", text, 1, INT_MAX);
         return 0;
     case OPTION_TIER:
-        if (strcmp(text, "nvme") != 0)
-            argp_error(state, "--tier: '%s' is not nvme", text);
-        arguments->is_nvme = true;
+        arguments->tier = load_tier_find(text);
+        if (arguments->tier == LOAD_TIER_NONE)
+            argp_error(state, "--tier: '%s' is not nvme or spill", text);
         return 0;
     case OPTION_FIRST_KEY:
         arguments->first_key =
@@ -76,21 +77,24 @@ parse(int key, char *text, struct argp_state *state)
     }
 }
 
-/* Of a run that read and was meant to read from NVMe. */
+/* Of a run that read and was meant to read from a tier. */
 static bool
-came_from_nvme(const struct arguments *arguments,
+came_from_tier(const struct arguments *arguments,
                const struct load_result *result, const char *program)
 {
-    double share = load_tier_share(&result->before, &result->after);
+    struct load_tier_change change =
+        load_tier_change(arguments->tier, &result->before, &result->after);
     enum load_mode mode = arguments->shared.plan.mode;
-    if (!arguments->is_nvme || share >= NVME_SHARE_LEAST ||
+    if (arguments->tier == LOAD_TIER_NONE || change.share >= SHARE_LEAST ||
         (mode != LOAD_GET && mode != LOAD_MIXED))
         return true;
-    fprintf(stderr,
-            "%s: %s: only %.2f %% of the hits came from NVMe, not %.0f %%: are "
-            "the values larger than dram.size, and nobody else's, and is "
-            "dram.policy lru?\n",
-            program, arguments->url_text, 100 * share, 100 * NVME_SHARE_LEAST);
+    fprintf(
+        stderr,
+        "%s: %s: only %.2f %% of the hits came from %s, not %.0f %%: are "
+        "the values larger than the faster tiers, and nobody else's, and is "
+        "dram.policy lru?\n",
+        program, arguments->url_text, 100 * change.share,
+        load_tier_name(arguments->tier), 100 * SHARE_LEAST);
     return false;
 }
 
@@ -113,7 +117,7 @@ command_load(int argc, char **argv)
     plan->url = arguments.url;
     plan->pid = arguments.pid;
     plan->first_key = arguments.first_key;
-    plan->is_nvme = arguments.is_nvme;
+    plan->tier = arguments.tier;
 
     struct load_result result;
     char why[512];
@@ -124,6 +128,6 @@ command_load(int argc, char **argv)
     report_load(stdout, arguments.shared.form, arguments.url_text, plan,
                 &result);
     bool is_right =
-        result.wrong == 0 && came_from_nvme(&arguments, &result, argv[0]);
+        result.wrong == 0 && came_from_tier(&arguments, &result, argv[0]);
     return is_right ? 0 : COMMAND_FAILED;
 }

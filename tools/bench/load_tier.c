@@ -12,20 +12,58 @@
 
 #define TIMEOUT_MS 30000u
 #define PAUSE_NS   (long)NS_PER_MS
+#define AHEAD_MAX  (32u << 20)
 
+/* What a tier shows is needed of the one that is asked for. */
+#define AT(field) offsetof(struct load_tier_figures, field)
 static const struct {
     const char *name;
     size_t at;
+    enum load_tier_kind kind;
 } fields[] = {
-    {"dram_size", offsetof(struct load_tier_figures, dram_size)},
-    {"nvme_queue_bytes", offsetof(struct load_tier_figures, queue_bytes)},
-    {"hits_dram", offsetof(struct load_tier_figures, hits_dram)},
-    {"hits_nvme", offsetof(struct load_tier_figures, hits_nvme)},
-    {"nvme_written_bytes", offsetof(struct load_tier_figures, written_bytes)},
-    {"nvme_write_bytes_skipped",
-     offsetof(struct load_tier_figures, skipped_bytes)},
+    {"dram_size", AT(dram_size), LOAD_TIER_NONE},
+    {"hits_dram", AT(hits_dram), LOAD_TIER_NONE},
+    {"nvme_size", AT(nvme_size), LOAD_TIER_NVME},
+    {"nvme_queue_bytes", AT(nvme_queue), LOAD_TIER_NVME},
+    {"hits_nvme", AT(hits_nvme), LOAD_TIER_NVME},
+    {"nvme_written_bytes", AT(nvme_written), LOAD_TIER_NVME},
+    {"nvme_write_bytes_skipped", AT(nvme_skipped), LOAD_TIER_NVME},
+    {"spill_queue_bytes", AT(spill_queue), LOAD_TIER_SPILL},
+    {"hits_spill", AT(hits_spill), LOAD_TIER_SPILL},
+    {"spill_written_bytes", AT(spill_written), LOAD_TIER_SPILL},
+    {"spill_write_bytes_skipped", AT(spill_skipped), LOAD_TIER_SPILL},
 };
+#undef AT
 #define FIELDS (sizeof fields / sizeof fields[0])
+
+static const struct {
+    const char *word, *name;
+} words[] = {
+    [LOAD_TIER_NONE] = {"", ""},
+    [LOAD_TIER_NVME] = {"nvme", "NVMe"},
+    [LOAD_TIER_SPILL] = {"spill", "the spill"},
+};
+
+const char *
+load_tier_word(enum load_tier_kind kind)
+{
+    return words[kind].word;
+}
+
+const char *
+load_tier_name(enum load_tier_kind kind)
+{
+    return words[kind].name;
+}
+
+enum load_tier_kind
+load_tier_find(const char *word)
+{
+    if (strcmp(word, words[LOAD_TIER_NVME].word) == 0)
+        return LOAD_TIER_NVME;
+    return strcmp(word, words[LOAD_TIER_SPILL].word) == 0 ? LOAD_TIER_SPILL
+                                                          : LOAD_TIER_NONE;
+}
 
 /* What follows "name:" at the beginning of a line. */
 static bool
@@ -79,9 +117,11 @@ load_tier_read(struct load_tier *tier, struct load_tier_figures *out, char *why,
 
     for (unsigned i = 0; i < FIELDS && status == STATUS_OK; i++) {
         uint64_t number = 0;
-        if (!find_number(text, fields[i].name, &number)) {
-            snprintf(why, room,
-                     "the server has no NVMe tier: its INFO has no %s",
+        bool is_needed =
+            fields[i].kind == LOAD_TIER_NONE || fields[i].kind == tier->kind;
+        if (!find_number(text, fields[i].name, &number) && is_needed) {
+            snprintf(why, room, "the server has no %s tier: its INFO has no %s",
+                     tier->kind == LOAD_TIER_NVME ? "NVMe" : "spill",
                      fields[i].name);
             return STATUS_BAD_REQUEST;
         }
@@ -91,14 +131,14 @@ load_tier_read(struct load_tier *tier, struct load_tier_figures *out, char *why,
 }
 
 enum status
-load_tier_open(const struct wire_url *url, struct load_tier *out, char *why,
-               size_t room)
+load_tier_open(const struct wire_url *url, enum load_tier_kind kind,
+               struct load_tier *out, char *why, size_t room)
 {
     struct wire_url info_url = *url;
 
     info_url.kind = WIRE_RESP; /* on the same port; memcached will refuse */
     info_url.space = 0;
-    *out = (struct load_tier){.wire = NULL};
+    *out = (struct load_tier){.kind = kind};
     enum status status =
         wire_open(&info_url, TIMEOUT_MS, &out->wire, why, room);
     if (status != STATUS_OK)
@@ -124,12 +164,13 @@ load_tier_await(struct load_tier *tier, uint64_t queue_bytes, char *why,
     uint64_t deadline_ns = 0, least = UINT64_MAX;
 
     for (;;) {
-        struct load_tier_figures now;
+        struct load_tier_figures now = {.dram_size = 0};
         enum status status = load_tier_read(tier, &now, why, room);
-        if (status != STATUS_OK || now.queue_bytes <= queue_bytes)
+        uint64_t queued = now.nvme_queue + now.spill_queue;
+        if (status != STATUS_OK || queued <= queue_bytes)
             return status;
-        if (now.queue_bytes < least) {
-            least = now.queue_bytes;
+        if (queued < least) {
+            least = queued;
             deadline_ns = clock_now_ns() + TIMEOUT_MS * NS_PER_MS;
         }
         if (clock_now_ns() > deadline_ns) {
@@ -143,12 +184,46 @@ load_tier_await(struct load_tier *tier, uint64_t queue_bytes, char *why,
     }
 }
 
-double
-load_tier_share(const struct load_tier_figures *before,
-                const struct load_tier_figures *after)
+uint64_t
+load_tier_beyond(const struct load_tier *tier)
 {
-    uint64_t nvme = after->hits_nvme - before->hits_nvme;
-    uint64_t all = nvme + after->hits_dram - before->hits_dram;
+    return tier->start.dram_size +
+           (tier->kind == LOAD_TIER_SPILL ? tier->start.nvme_size : 0);
+}
 
-    return all == 0 ? 0 : (double)nvme / (double)all;
+/* NVMe that waits for the spill has room for no more. */
+uint64_t
+load_tier_ahead(const struct load_tier *tier)
+{
+    uint64_t ahead = tier->start.dram_size / 8;
+
+    if (tier->kind == LOAD_TIER_SPILL && tier->start.nvme_size != 0)
+        return 0;
+    return ahead > AHEAD_MAX ? AHEAD_MAX : ahead;
+}
+
+struct load_tier_change
+load_tier_change(enum load_tier_kind kind,
+                 const struct load_tier_figures *before,
+                 const struct load_tier_figures *after)
+{
+    uint64_t dram = after->hits_dram - before->hits_dram;
+    uint64_t nvme = after->hits_nvme - before->hits_nvme;
+    uint64_t spill = after->hits_spill - before->hits_spill;
+    struct load_tier_change change = {
+        .hits = nvme,
+        .hits_above = dram,
+        .written_bytes = after->nvme_written - before->nvme_written,
+        .skipped_bytes = after->nvme_skipped - before->nvme_skipped};
+
+    if (kind == LOAD_TIER_SPILL) {
+        change.hits = spill;
+        change.hits_above = dram + nvme;
+        change.written_bytes = after->spill_written - before->spill_written;
+        change.skipped_bytes += after->spill_skipped - before->spill_skipped;
+    }
+    if (change.hits != 0)
+        change.share =
+            (double)change.hits / (double)(change.hits + change.hits_above);
+    return change;
 }

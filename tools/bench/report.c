@@ -108,35 +108,30 @@ print_latencies(FILE *file, const struct load_result *result)
 }
 
 static void
-print_tier(FILE *file, const struct load_result *result)
+print_tier(FILE *file, enum load_tier_kind tier,
+           const struct load_result *result)
 {
-    const struct load_tier_figures *before = &result->before;
-    const struct load_tier_figures *after = &result->after;
+    struct load_tier_change change =
+        load_tier_change(tier, &result->before, &result->after);
     char written[32], skipped[32];
-    quantity_write_size(after->written_bytes - before->written_bytes, written,
-                        sizeof written);
-    quantity_write_size(after->skipped_bytes - before->skipped_bytes, skipped,
-                        sizeof skipped);
-    fprintf(file, "NVMe: ");
+    quantity_write_size(change.written_bytes, written, sizeof written);
+    quantity_write_size(change.skipped_bytes, skipped, sizeof skipped);
+    fprintf(file, "%s: ", tier == LOAD_TIER_NVME ? "NVMe" : "spill");
     if (result->hits != 0)
-        fprintf(file, "%.2f %% of the hits, ",
-                100 * load_tier_share(before, after));
+        fprintf(file, "%.2f %% of the hits, ", 100 * change.share);
     fprintf(file, "written %s, skipped %s\n", written, skipped);
 }
 
 static json_t *
-tier_json(const struct load_result *result)
+tier_json(enum load_tier_kind tier, const struct load_result *result)
 {
-    const struct load_tier_figures *before = &result->before;
-    const struct load_tier_figures *after = &result->after;
-    return json_pack(
-        "{s:I, s:I, s:f, s:I, s:I}", "hits_nvme",
-        (json_int_t)(after->hits_nvme - before->hits_nvme), "hits_dram",
-        (json_int_t)(after->hits_dram - before->hits_dram), "share",
-        load_tier_share(before, after), "written_bytes",
-        (json_int_t)(after->written_bytes - before->written_bytes),
-        "skipped_bytes",
-        (json_int_t)(after->skipped_bytes - before->skipped_bytes));
+    struct load_tier_change change =
+        load_tier_change(tier, &result->before, &result->after);
+    return json_pack("{s:I, s:I, s:f, s:I, s:I}", "hits",
+                     (json_int_t)change.hits, "hits_above",
+                     (json_int_t)change.hits_above, "share", change.share,
+                     "written_bytes", (json_int_t)change.written_bytes,
+                     "skipped_bytes", (json_int_t)change.skipped_bytes);
 }
 
 static void
@@ -161,8 +156,8 @@ print_table(FILE *file, const char *server, const struct load_plan *plan,
             ", refused %" PRIu64 "%s\n",
             result->hits, result->misses, result->wrong, result->refused,
             plan->is_verified ? "" : " (not verified)");
-    if (plan->is_nvme)
-        print_tier(file, result);
+    if (plan->tier != LOAD_TIER_NONE)
+        print_tier(file, plan->tier, result);
 }
 
 json_t *
@@ -200,8 +195,9 @@ print_json(FILE *file, const char *server, const struct load_plan *plan,
     if (result->server_cpu_ns != 0 && result->bytes != 0)
         json_object_set_new(root, "server_cpu_s_per_gb",
                             json_real(cpu_per_gb(result)));
-    if (plan->is_nvme)
-        json_object_set_new(root, "nvme", tier_json(result));
+    if (plan->tier != LOAD_TIER_NONE)
+        json_object_set_new(root, load_tier_word(plan->tier),
+                            tier_json(plan->tier, result));
     json_t *latencies = json_object();
     for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
         if (result->latency[kind].total != 0)
