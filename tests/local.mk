@@ -182,6 +182,7 @@ scenario_tests += \
 	tests/scenario/spill_faults.py \
 	tests/scenario/spill_gone.py \
 	tests/scenario/spill_space.py \
+	tests/scenario/spill_shown.py \
 	tests/scenario/spill_start.py
 endif
 

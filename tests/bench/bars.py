@@ -126,6 +126,24 @@ def judge_nvme_put(cell, results):
     return verdicts
 
 
+def judge_spill_get(cell, results):
+    values = ratios(results.get("ours-spill") or [], results.get("raw") or [],
+                    "gb_per_s")
+    if not values:
+        return []
+    return [Verdict(cell, "GB/s of a raw reader's", *quartiles(values), 0.7,
+                    True)]
+
+
+def judge_mover(cell, without, beside):
+    """GETs while values are carried down all the time, and while none is."""
+    values = ratios(beside, without, "p99_us")
+    if not values:
+        return []
+    return [Verdict(cell, "GET p99 of that without the mover",
+                    *quartiles(values), 1.5, False)]
+
+
 def print_verdicts(verdicts):
     print(f"\n{'mode':9}{'size':>7}{'c':>3}  {'ours against':36}"
           f"{'median':>8}{'quartiles':>16}{'bar':>9}")

@@ -6,6 +6,7 @@ DRAM orders by LRU here: the other policies forget what they think nobody asks
 for again, instead of handing it down.
 """
 import contextlib
+import json
 import os
 import re
 
@@ -13,6 +14,8 @@ from nvme_test import NvmeTest
 from server_test import MIB
 from watch import until
 
+SIZE = 100_000
+SMALL = 64 * MIB
 FILLER = MIB - 8 * 1024  # of a size that fills segments well
 FORMS = "{}%s", "{}:%s", "{{{}}}:%s"  # of the halves of an object
 
@@ -133,3 +136,44 @@ class SpillTest(NvmeTest):
         yield
         self.watch.until("spill_notes", before + number)
         self.watch.until_equal("spill_notes_waiting", 0)
+
+
+class AloneTest(SpillTest):
+    """Without NVMe, so that all that is put goes to the spill at once."""
+
+    def start(self, **options):
+        super().start(**dict({"nvme_path": "", "spill_size": SMALL}, **options))
+
+    def begin(self, number=10, **options):
+        """Values in the spill alone, and no server any more."""
+        self.start(**options)
+        names = self.put_many(self.client, number, SIZE)
+        self.await_written()
+        self.stop()
+        return names
+
+    def stop(self):
+        self.assertEqual(self.server.stop(), 0)
+        self.watch.close()
+
+    def said(self, event):
+        """Details of the log lines about it."""
+        lines = [json.loads(line) for line in
+                 self.server.stderr().splitlines() if line.startswith("{")]
+        return [line["detail"] for line in lines if line["event"] == event]
+
+    def assert_off(self, *words):
+        """The server serves from DRAM, and says why it has no spill."""
+        info = self.watch.info()
+        self.assertEqual((info["spill_state"], info["spill_readable"],
+                          info["spill_writable"], info["spill_chunks"]),
+                         ("off", 0, 0, 0))
+        said = self.said("spill is off")
+        self.assertEqual(len(said), 1, self.server.stderr())
+        for word in (self.server.options["spill.path"], *words):
+            self.assertIn(word, said[0])
+        self.assertNotIn("\n", said[0])
+        self.put(self.client, "in DRAM", SIZE)
+        self.assert_there(self.client, "in DRAM")
+        self.assertEqual(self.client.command("DEL", "in DRAM"), b":1")
+        self.assertEqual(self.watch["spill_writes_put"], 0)
