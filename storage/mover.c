@@ -343,8 +343,7 @@ static bool
 is_idle(const struct mover *mover)
 {
     for (unsigned i = mover->top; i < TIER_COUNT; i++)
-        if (mover->lanes[i].reclaim.victim != NULL ||
-            mover_queue_bytes(mover, (enum tier_kind)i) != 0)
+        if (mover_queue_bytes(mover, (enum tier_kind)i) != 0)
             return false;
     return true;
 }

@@ -9,7 +9,7 @@
 /* Free DRAM that is kept, at most. */
 #define AHEAD_MOST (64u << 20)
 /* When one that is being written, or sent, is looked at again. */
-#define LEAVING_NS NS_PER_SECOND
+#define LEAVING_NS (20 * NS_PER_MS)
 #define IN_USE_NS  (20 * NS_PER_MS)
 /* Entries looked at in one turn. */
 #define AHEAD_STEP 256u
@@ -49,7 +49,7 @@ evict_one(struct mover *mover, uint64_t now_ns)
     struct part *part =
         index_lock_oldest(mover->store->index, INDEX_WARM, now_ns, &entry);
     struct mover_job *job = NULL;
-    bool is_free;
+    bool is_free, is_leaving = false;
 
     if (part == NULL)
         return false;
@@ -59,7 +59,8 @@ evict_one(struct mover *mover, uint64_t now_ns)
         part_defer(part, entry, now_ns + IN_USE_NS);
     } else {
         part_evict(part, entry);
-        if (is_to_be_written(mover, entry)) {
+        is_leaving = is_to_be_written(mover, entry);
+        if (is_leaving) {
             part_defer(part, entry, now_ns + LEAVING_NS);
             job = mover_job_new(mover, entry, MOVER_LEAVE, mover->top);
         } else {
@@ -67,9 +68,12 @@ evict_one(struct mover *mover, uint64_t now_ns)
         }
     }
     index_unlock(part);
-    if (job != NULL)
-        mover_job_write_now(job);
-    return true;
+    if (job == NULL)
+        return !is_leaving;
+    if (mover_job_write(job) != STATUS_BUSY)
+        return true;
+    mover_job_end(job, STATUS_BUSY);
+    return false;
 }
 
 /* How much is kept free. */

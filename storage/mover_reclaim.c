@@ -16,6 +16,8 @@
 #define KEEPING_BYTES_MOST (8u << 20)
 /* Values that sink at one time: a tier that is flushed by batches wants more. */
 #define SINKING_MOST 1024u
+/* A tier below that ends none of them for so long holds up nobody above. */
+#define STUCK_NS (10 * NS_PER_SECOND)
 /* Values looked at in one step. */
 #define STEP_MOST 256u
 
@@ -34,6 +36,7 @@ mover_reclaim_done(struct mover *mover, const struct mover_job *job)
 {
     struct mover_reclaim *reclaim = &mover->lanes[job->from].reclaim;
 
+    reclaim->moved_ns = clock_now_ns();
     if (job->errand == MOVER_KEEP) {
         reclaim->keeping--;
         reclaim->keeping_bytes -= job->transfer.size;
@@ -58,10 +61,9 @@ on_read(struct transfer *transfer)
 {
     struct mover_job *job = (struct mover_job *)transfer;
 
+    job->mover->lanes[job->from].reclaim.reading--;
     if (transfer->status != STATUS_OK)
         mover_job_end(job, transfer->status);
-    else if (atomic_load(&job->mover->is_stopping))
-        mover_job_end(job, STATUS_MISS);
     else
         write_read(job);
 }
@@ -73,6 +75,7 @@ start_job(struct mover *mover, struct mover_lane *lane, struct mover_job *job)
     struct mover_reclaim *reclaim = &lane->reclaim;
 
     job->from = lane->kind;
+    reclaim->moved_ns = clock_now_ns();
     if (job->errand == MOVER_KEEP) {
         reclaim->keeping++;
         reclaim->keeping_bytes += transfer->size;
@@ -85,6 +88,7 @@ start_job(struct mover *mover, struct mover_lane *lane, struct mover_job *job)
         write_read(job);
         return;
     }
+    reclaim->reading++;
     transfer->place = reclaim->item.place;
     transfer->done = on_read;
     if (tier_get(mover->store->tiers[lane->kind], transfer) == FINISHED)
@@ -269,12 +273,24 @@ go_on(struct mover *mover, struct mover_lane *lane, uint64_t now_ns)
     return !reclaim->has_item;
 }
 
+/* What sinks has its bytes in DRAM; a stop would lose it, but the tier above can
+ * not wait for ever. */
+static bool
+is_stuck(const struct mover_lane *lane, uint64_t now_ns)
+{
+    return lane->reclaim.reading == 0 && lower_is_tight(lane->tier) &&
+           now_ns > lane->reclaim.moved_ns + STUCK_NS;
+}
+
 void
 mover_reclaim_step(struct mover *mover, struct mover_lane *lane)
 {
     struct mover_reclaim *reclaim = &lane->reclaim;
     uint64_t now_ns = clock_now_ns();
 
+    /* Who stops gives up no more than what waits has to have room for. */
+    if (atomic_load(&mover->is_stopping) && lane->due.first == NULL)
+        return;
     if (reclaim->victim == NULL && lower_wants_reclaim(lane->tier) &&
         lower_may_write(lane->tier))
         start(mover, lane);
@@ -282,7 +298,8 @@ mover_reclaim_step(struct mover *mover, struct mover_lane *lane)
         return;
     for (unsigned i = 0; i < STEP_MOST && go_on(mover, lane, now_ns); i++)
         continue;
-    if (reclaim->is_through && reclaim->keeping + reclaim->sinking == 0)
+    if (reclaim->is_through && reclaim->keeping == 0 &&
+        (reclaim->sinking == 0 || is_stuck(lane, now_ns)))
         finish(mover, lane);
 }
 

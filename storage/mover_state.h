@@ -47,6 +47,8 @@ struct mover_reclaim {
     bool is_through;             /* each of its values was considered */
     bool has_item;               /* `item` is still to be considered */
     unsigned keeping, sinking;   /* jobs under way */
+    unsigned reading;            /* those of them that still need it */
+    uint64_t moved_ns;           /* when one of them began or ended */
     uint64_t keeping_bytes, sinking_bytes; /* of those */
     struct tier_found item;
 };

@@ -112,5 +112,5 @@ policy_lower_hold_back(uint32_t held_back, bool was_short)
     if (!was_short)
         return held_back - (held_back + 255) / 256;
     held_back += (THOUSAND - held_back) / 64 + 1;
-    return held_back < THOUSAND ? held_back : THOUSAND;
+    return held_back < THOUSAND ? held_back : THOUSAND - 1;
 }

@@ -337,7 +337,7 @@ read_one(struct spill_read *read)
 
     report(read, status, &why);
     /* It was closed meanwhile, which is known already. */
-    read->status = status == STATUS_LATE ? STATUS_IO : status;
+    read->status = status;
     leave(&read->spill->reader, read);
     read->post.run = on_read;
     port_post(read->transfer->port, &read->post);

@@ -132,6 +132,7 @@ count_read(const struct flight *flight)
         count(counters, row->reads_corrupt, 1);
         return;
     case STATUS_IO:
+    case STATUS_LATE:
         count(counters, row->reads_failed, 1);
         return;
     case STATUS_NO_SPACE:
@@ -314,6 +315,20 @@ give_up(struct waiter *waiter)
     port->under_way--;
 }
 
+/* Where it is read from.  A tier may go out of service at any moment: it then says
+ * so itself. */
+static enum tier_kind
+tier_of(const struct store *store, const struct entry *entry)
+{
+    enum tier_kind tier = store_best_tier(store, entry);
+
+    if (tier != TIER_COUNT)
+        return tier;
+    for (tier = TIER_DRAM + 1; !entry_is_in(entry, tier); tier++)
+        assert(tier + 1 < TIER_COUNT);
+    return tier;
+}
+
 static enum progress
 read_from(struct flight *flight)
 {
@@ -343,8 +358,7 @@ store_flight_join(struct store_port *port, struct part *part,
 {
     struct flight *flight = entry->flight;
     bool is_own = flight == NULL;
-    enum tier_kind tier =
-        is_own ? store_best_tier(port->store, entry) : flight->tier;
+    enum tier_kind tier = is_own ? tier_of(port->store, entry) : flight->tier;
     struct waiter *waiter = new_waiter(port, get, tier);
 
     if (waiter != NULL && is_own)
@@ -394,7 +408,7 @@ store_flight_ahead(struct store_port *port, struct part *part,
                    struct entry *entry)
 {
     bool may = may_ahead(port, entry);
-    enum tier_kind tier = store_best_tier(port->store, entry);
+    enum tier_kind tier = tier_of(port->store, entry);
     struct flight *flight = may ? new_flight(port, entry, tier) : NULL;
 
     if (flight != NULL) {

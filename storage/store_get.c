@@ -153,17 +153,19 @@ store_promise(struct store_port *port, const struct store_name *name,
     struct part *part;
     struct entry *entry = lock_meant(port, name, &part, now_ns);
     enum status status = STATUS_MISS;
+    enum tier_kind tier;
 
     if (entry == NULL)
         return STATUS_MISS;
     /* Metadata without its bytes promises what a GET could not keep.  Past its
      * expiry an entry lives by the lease it has, and gets no other. */
-    if (store_is_readable(port->store, entry) &&
+    tier = store_best_tier(port->store, entry);
+    if (tier != TIER_COUNT &&
         (entry->expires_ns == 0 || entry->expires_ns > now_ns))
         status = store_lease(port->store, entry, now_ns);
     if (status == STATUS_OK) {
         entry->is_promised = true;
-        out->tier = store_best_tier(port->store, entry);
+        out->tier = tier;
         out->body_size = entry->body_size;
     }
     index_unlock(part);

@@ -11,8 +11,9 @@
 
 struct recovery {
     struct store_port *port;
-    enum tier_kind tier; /* that is telling */
-    uint64_t unfit;      /* values the index had no room for */
+    enum tier_kind tier;  /* that is telling */
+    enum tier_kind first; /* the fastest that is there */
+    uint64_t unfit;       /* values the index had no room for */
 };
 
 /* Forgets it without a word to the device that is telling, which said so itself.
@@ -29,9 +30,13 @@ static bool
 make_room_in_index(struct recovery *recovery)
 {
     struct entry *entry;
-    struct part *part = index_lock_oldest(recovery->port->store->index,
-                                          INDEX_COLD, clock_now_ns(), &entry);
+    struct part *part;
 
+    /* What a slower tier has is older than what a faster one has told. */
+    if (recovery->tier != recovery->first)
+        return false;
+    part = index_lock_oldest(recovery->port->store->index, INDEX_COLD,
+                             clock_now_ns(), &entry);
     if (part == NULL)
         return false;
     /* With a note: who deletes or overwrites it from now on does not see it. */
@@ -90,6 +95,20 @@ note_stale(const struct recovery *recovery, const struct entry *old,
         lower_note(recovery->port->store->tiers[recovery->tier], &item);
 }
 
+/* Nobody will know of it, so nobody could tell its end. */
+static void
+note_unfit(struct recovery *recovery, const struct tier_found *found)
+{
+    const struct tier_found item = {.kind = TIER_FOUND_DROPPED,
+                                    .key = found->key,
+                                    .sequence = found->sequence + 1};
+
+    if (recovery->tier == recovery->first)
+        return;
+    lower_note(recovery->port->store->tiers[recovery->tier], &item);
+    recovery->unfit++;
+}
+
 /* The very value that a faster tier has told of. */
 static bool
 is_copy(const struct recovery *recovery, const struct entry *old,
@@ -121,6 +140,8 @@ refuse(struct recovery *recovery, struct part *part, struct entry *old,
         note_stale(recovery, old, found);
     else if (old != NULL) /* what it replaced is not there any more either */
         forget(recovery, part, old);
+    if (entry == NULL)
+        note_unfit(recovery, found);
     tier_drop(store->tiers[recovery->tier], &found->place, found->size);
     if (entry != NULL)
         entry_free(store->index, entry);
@@ -239,7 +260,9 @@ enum status
 store_recover(struct store_port *port)
 {
     struct store *store = port->store;
-    struct recovery recovery = {.port = port};
+    struct recovery recovery = {
+        .port = port,
+        .first = store->tiers[TIER_NVME] != NULL ? TIER_NVME : TIER_SPILL};
 
     for (unsigned i = TIER_DRAM + 1; i < TIER_COUNT; i++) {
         enum status status;

@@ -95,7 +95,7 @@ turn_off(struct spill *spill, enum spill_found found,
                   "%s: what is deleted from now on may be back when it is in "
                   "use again",
                   spill->options.path);
-    spill_health_turn_off(spill, is_marked || !is_ours);
+    spill_health_turn_off(spill, is_marked);
     spill_base_close(spill);
     spill_files_close(spill);
 }

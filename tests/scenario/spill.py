@@ -20,7 +20,6 @@ from raw_client import encode  # noqa: E402
 from server import STOP_SECONDS  # noqa: E402
 from server_test import MIB, SANITIZED  # noqa: E402
 from spill_test import FORMS, SpillTest  # noqa: E402
-from watch import until  # noqa: E402
 
 KIB = 1 << 10
 SIZES = (28, 100, 2000, 2047, 2048, 2049, 4 * KIB - 1, 4 * KIB, 4 * KIB + 1,

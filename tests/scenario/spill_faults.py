@@ -4,13 +4,11 @@
 of the spill): what is there is a miss, the other tiers serve on, no byte is
 wrong, the server ends when it is told to, and the tier comes back by itself.
 What was deleted meanwhile does not.  Root only."""
-import contextlib
 import json
 import os
 import select
 import signal
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))

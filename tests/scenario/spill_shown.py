@@ -14,7 +14,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from server import Server, program  # noqa: E402
 from server_test import MIB, ServerTest  # noqa: E402
 from spill_test import SIZE, SMALL, AloneTest  # noqa: E402
-from watch import until  # noqa: E402
 
 FIGURES = """state recovery_ms size used value_bytes chunks queue_bytes
     memory_used groups readable writable read_bytes written_bytes read_errors

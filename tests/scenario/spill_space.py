@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 from configured_server import ConfiguredServer  # noqa: E402
 from nvme_test import body  # noqa: E402
-from server_test import MIB  # noqa: E402
+from server_test import MIB, SANITIZED  # noqa: E402
 from spill_test import FILLER, SpillTest  # noqa: E402
 from watch import until  # noqa: E402
 
@@ -205,6 +205,18 @@ class Bounds(SpaceTest):
         self.put(self.client, "k", SIZE)
         self.await_written()
         self.assertEqual(self.watch["spill_write_bytes_put"], SIZE)
+
+    def test_it_takes_no_more_memory_than_was_said(self):
+        memory = 16 * MIB
+        self.start(spill_size="128MiB", spill_memory=memory)
+        most = 32 * MIB * 21 // 20 + 48 * MIB + memory
+        for _ in range(15):
+            self.push(16 * MIB)
+            self.count_there(self.client, self.newest(100)[60:])
+            self.assertLess(self.watch["spill_memory_used"], memory)
+            if not SANITIZED:
+                self.assertLess(self.watch.resident(), most)
+        self.assertGreater(self.watch["hits_spill"], 100)
 
     def test_a_value_larger_than_a_group_is_not_written(self):
         self.start(nvme_path="", limits_value="24MiB", dram_size="128MiB",

@@ -237,7 +237,7 @@ Test(policy_lower_hold_back, rises_while_short_and_falls_to_nothing_after)
 
     for (unsigned i = 0; i < 1000; i++)
         held_back = policy_lower_hold_back(held_back, true);
-    cr_assert_eq(held_back, 1000);
+    cr_assert_eq(held_back, 999);
     while (held_back != 0 && steps++ < 100000)
         held_back = policy_lower_hold_back(held_back, false);
     cr_assert_eq(held_back, 0);
