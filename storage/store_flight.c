@@ -50,12 +50,6 @@ struct flight {
     uint8_t key[];
 };
 
-static struct flight *
-flight_of(struct transfer *transfer)
-{
-    return (struct flight *)transfer;
-}
-
 static void
 stand_in_line(struct store_port *port, struct waiter *waiter)
 {
@@ -236,7 +230,7 @@ land(struct flight *flight, struct waiter *mine)
 static void
 on_read(struct transfer *transfer)
 {
-    land(flight_of(transfer), NULL);
+    land((struct flight *)transfer, NULL);
 }
 
 /* With the part locked; some tier that has the body answers. */
@@ -322,10 +316,8 @@ tier_of(const struct store *store, const struct entry *entry)
 {
     enum tier_kind tier = store_best_tier(store, entry);
 
-    if (tier != TIER_COUNT)
-        return tier;
-    for (tier = TIER_DRAM + 1; !entry_is_in(entry, tier); tier++)
-        assert(tier + 1 < TIER_COUNT);
+    if (tier == TIER_COUNT)
+        tier = entry_is_in(entry, TIER_NVME) ? TIER_NVME : TIER_SPILL;
     return tier;
 }
 
@@ -427,13 +419,11 @@ store_flight_follow(struct store_port *port, const struct policy_access *access,
                     uint64_t next)
 {
     struct store *store = port->store;
-    unsigned steps = AHEAD_STEPS;
+    unsigned steps = port->under_way > AHEAD_FEW ? 1 : AHEAD_STEPS;
 
     if (store->mover == NULL || access->previous == 0 ||
         !index_follow(store->index, access->previous, access->hash))
         return;
-    if (port->under_way > AHEAD_FEW)
-        steps = 1;
     for (unsigned i = 0; i < steps && next != 0; i++) {
         struct part *part = index_lock(store->index, next);
         struct entry *entry = part_guess(part, next);

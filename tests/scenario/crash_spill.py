@@ -12,10 +12,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from crash_test import BROKEN, SANITIZED, CrashTest  # noqa: E402
 
 CYCLES = 10
+MIB = 1 << 20
 
 
 class SpillTest(CrashTest):
-    slowly = ["--slow", "--rate", "40MiB", "--live", "64MiB"]
+    slowly = ["--slow", "--rate", "80MiB", "--live", "64MiB"]
 
     def crash(self, engine, *arguments, **more):
         return super().crash(engine, "--tier", "spill", *arguments, **more)
@@ -24,7 +25,7 @@ class SpillTest(CrashTest):
 class Survives(SpillTest):
     def test_killed_while_values_sink(self):
         found = self.survives("mixed", CYCLES)
-        self.assertGreater(found["sunk_bytes"], 8 << 20, "nothing has sunk")
+        self.assertGreater(found["sunk_bytes"], MIB, "nothing has sunk")
 
 
 @unittest.skipIf(SANITIZED, "what is tested here is the test")
