@@ -19,9 +19,10 @@
 #include <string.h>
 
 /* Reads that nobody waits for yet are begun while a port has fewer under way, and
- * all of them take less than this share of the pool. */
+ * all reads are of fewer bytes: a guess must not stand before what is asked for. */
 #define AHEAD_MOST  16u
-#define AHEAD_SHARE 16u
+#define AHEAD_SHARE 16u /* of the pool */
+#define AHEAD_BYTES (16u << 20)
 /* So many that come after one that is asked for; one where many ask. */
 #define AHEAD_STEPS 2u
 #define AHEAD_FEW   5u
@@ -45,7 +46,6 @@ struct flight {
     struct entry *entry; /* by its part's lock; NULL: the entry is gone */
     struct policy_access access; /* likewise: the last GET's */
     bool has_access;
-    bool is_ahead;
     struct waiter *waiters; /* by flight_lock */
     uint8_t key[];
 };
@@ -215,9 +215,8 @@ land(struct flight *flight, struct waiter *mine)
         waiter->next = here;
         here = waiter;
     }
-    if (flight->is_ahead)
-        atomic_fetch_sub_explicit(&port->store->ahead_bytes, transfer->size,
-                                  memory_order_relaxed);
+    atomic_fetch_sub_explicit(&port->store->reading_bytes, transfer->size,
+                              memory_order_relaxed);
     chunk_drop(&transfer->chunk);
     index_object_free(port->store->index, flight, flight_size(flight));
     port->under_way--;
@@ -257,6 +256,8 @@ new_flight(struct store_port *port, struct entry *entry, enum tier_kind tier)
                                          .done = on_read};
     entry->flight = flight;
     port->under_way++;
+    atomic_fetch_add_explicit(&port->store->reading_bytes, entry->body_size,
+                              memory_order_relaxed);
     return flight;
 }
 
@@ -388,9 +389,10 @@ may_ahead(const struct store_port *port, const struct entry *entry)
 {
     const struct store *store = port->store;
     uint64_t bytes =
-        atomic_load_explicit(&store->ahead_bytes, memory_order_relaxed);
+        atomic_load_explicit(&store->reading_bytes, memory_order_relaxed);
 
     return entry->flight == NULL && port->under_way < AHEAD_MOST &&
+           bytes + entry->body_size <= AHEAD_BYTES &&
            bytes + entry->body_size <= pool_size(store->pool) / AHEAD_SHARE &&
            has_room_ahead(store, entry);
 }
@@ -404,9 +406,6 @@ store_flight_ahead(struct store_port *port, struct part *part,
     struct flight *flight = may ? new_flight(port, entry, tier) : NULL;
 
     if (flight != NULL) {
-        flight->is_ahead = true;
-        atomic_fetch_add_explicit(&port->store->ahead_bytes, entry->body_size,
-                                  memory_order_relaxed);
         count(port->counters, tier_counters[tier].reads_ahead, 1);
     }
     index_unlock(part);

@@ -42,9 +42,9 @@ struct store {
     _Atomic uint64_t names[STORE_SPACES];
     _Atomic uint64_t held[1u << TIER_COUNT]; /* bodies, by the tiers they are
                                                 in */
-    _Atomic uint64_t ahead_bytes; /* being read, and not asked for yet */
-    _Atomic bool is_full;         /* something had to be given up */
-    _Atomic uint64_t census_ns;   /* when the next one is due */
+    _Atomic uint64_t reading_bytes;          /* of lower tiers, all ports */
+    _Atomic bool is_full;                    /* something had to be given up */
+    _Atomic uint64_t census_ns;              /* when the next one is due */
     _Atomic bool has_expiry; /* some entry may expire: the next round of sweeps
                                 is worth it */
     _Atomic bool is_round_due; /* and so is this one */

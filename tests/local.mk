@@ -180,6 +180,7 @@ scenario_tests += \
 	tests/scenario/crash_spill.py \
 	tests/scenario/spill.py \
 	tests/scenario/spill_faults.py \
+	tests/scenario/spill_full.py \
 	tests/scenario/spill_gone.py \
 	tests/scenario/spill_space.py \
 	tests/scenario/spill_shown.py \
