@@ -12,6 +12,7 @@ import hashlib
 import mmap
 import os
 import random
+import re
 import struct
 import sys
 import tempfile
@@ -150,7 +151,9 @@ class NvmeTest(ServerTest):
 
     @contextlib.contextmanager
     def look(self):
-        """The device's bytes, as they are now."""
+        """The device's bytes, as they are now.  To be searched by re alone: the
+        find() of a map looks at one byte too many in Python 3.11, which is a
+        fault where nothing lies behind the map."""
         with open(self.device, "rb") as file:
             image = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             try:
@@ -160,13 +163,12 @@ class NvmeTest(ServerTest):
 
     def find_records(self, image, kind):
         """(offset, bytes) of each record of that kind, whole or not."""
-        at = image.find(RECORD)
-        while at >= 0:
+        for found in re.finditer(RECORD, image):
+            at = found.start()
             if at % BLOCK == 0 and image[at + KIND_AT] == kind:
                 blocks = image[at + KIND_AT + 1]
                 payload, = struct.unpack_from("<I", image, at + 44)
                 yield at, image[at:at + blocks * BLOCK + payload]
-            at = image.find(RECORD, at + 1)
 
     def count_notes(self, name):
         """How often notes on the device speak of a key."""
@@ -178,7 +180,7 @@ class NvmeTest(ServerTest):
     def await_on_device(self, what):
         def is_there():
             with self.look() as image:
-                return image.find(what) >= 0
+                return re.search(re.escape(what), image)
         until(is_there, f"{what!r} on the device")
 
     @contextlib.contextmanager
