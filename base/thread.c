@@ -4,8 +4,10 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #define NAME_SIZE 16u /* pthread_setname_np(3) */
+#define NICE      10
 
 enum status
 thread_start(pthread_t *thread_out, const char *name, void *(*run)(void *),
@@ -24,4 +26,11 @@ thread_start(pthread_t *thread_out, const char *name, void *(*run)(void *),
     snprintf(text, sizeof(text), "%s", name);
     pthread_setname_np(*thread_out, text);
     return STATUS_OK;
+}
+
+void
+thread_stand_back(void)
+{
+    /* Of a process, says POSIX; of the calling thread, says Linux. */
+    (void)setpriority(PRIO_PROCESS, 0, NICE);
 }

@@ -12,4 +12,8 @@
 enum status thread_start(pthread_t *thread_out, const char *name,
                          void *(*run)(void *), void *arg) MUST_USE;
 
+/* Its own thread: it gets what others leave of the processors, but never
+ * nothing, and goes on where the system does not allow that to be asked. */
+void thread_stand_back(void);
+
 #endif

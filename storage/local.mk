@@ -15,6 +15,7 @@ libstorage_a_SOURCES = \
 	storage/mover.c \
 	storage/mover_ahead.c \
 	storage/mover_job.c \
+	storage/mover_loss.c \
 	storage/mover_reclaim.c \
 	storage/nvme_batch.c \
 	storage/nvme_budget.c \

@@ -37,6 +37,18 @@ lower_value_max(const struct tier *tier)
     return find(tier) == NULL ? 0 : find(tier)->value_max(tier);
 }
 
+bool
+lower_holds(const struct tier *tier, const struct tier_place *place)
+{
+    return ops_of(tier)->holds(tier, place);
+}
+
+bool
+lower_may_promise(const struct tier *tier, const struct tier_place *place)
+{
+    return ops_of(tier)->may_promise(tier, place);
+}
+
 void
 lower_report_late(struct tier *tier, uint64_t waited_ns)
 {
@@ -62,6 +74,18 @@ uint64_t
 lower_flushed(const struct tier *tier, unsigned space)
 {
     return ops_of(tier)->flushed(tier, space);
+}
+
+uint64_t
+lower_losses(const struct tier *tier)
+{
+    return find(tier) == NULL ? 0 : find(tier)->losses(tier);
+}
+
+bool
+lower_has_lost(const struct tier *tier, const struct tier_place *place)
+{
+    return ops_of(tier)->has_lost(tier, place);
 }
 
 void
@@ -100,13 +124,7 @@ lower_victim_start(struct tier *tier, struct port *port,
     return status;
 }
 
-bool
-lower_victim_is_blind(const struct lower_victim *victim)
-{
-    return ops_of(victim->tier)->victim_is_blind(victim);
-}
-
-bool
+enum status
 lower_victim_next(struct lower_victim *victim, struct tier_found *item_out)
 {
     return ops_of(victim->tier)->victim_next(victim, item_out);
@@ -118,11 +136,10 @@ lower_victim_bytes(const struct lower_victim *victim)
     return ops_of(victim->tier)->victim_bytes(victim);
 }
 
-bool
-lower_victim_has(const struct lower_victim *victim,
-                 const struct tier_place *place)
+void
+lower_victim_close(struct lower_victim *victim)
 {
-    return ops_of(victim->tier)->victim_has(victim, place);
+    ops_of(victim->tier)->victim_close(victim);
 }
 
 enum status

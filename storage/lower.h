@@ -47,6 +47,12 @@ struct lower_ops {
     bool (*may_write)(const struct tier *);
     /* The largest value that it takes. */
     uint64_t (*value_max)(const struct tier *);
+    /* Is what was put there still there, as far as that is known without asking
+     * the device?  Its unit may be gone before the index has been told.  Also
+     * under a lock of the index; cheap. */
+    bool (*holds)(const struct tier *, const struct tier_place *);
+    /* ... and it does not lie in a victim that is closed.  Likewise. */
+    bool (*may_promise)(const struct tier *, const struct tier_place *);
     /* A read was given up after waited_ns.  Once for each read. */
     void (*report_late)(struct tier *, uint64_t waited_ns);
 
@@ -63,6 +69,12 @@ struct lower_ops {
      * note. */
     uint64_t (*flushed)(const struct tier *, unsigned space);
 
+    /* Grows when a unit has gone, and no victim has told all that it had: the
+     * mover looks through the index then, and forgets the places that the tier
+     * has lost.  No stop brings anything of those back. */
+    uint64_t (*losses)(const struct tier *);
+    bool (*has_lost)(const struct tier *, const struct tier_place *);
+
     /* At least every 50 ms, and when the mover's port was woken: whatever it
      * has to do for itself. */
     void (*care)(struct tier *, struct port *);
@@ -75,21 +87,29 @@ struct lower_ops {
     /* So little that what is kept of a victim needs it all. */
     bool (*is_tight)(const struct tier *);
     /* One at a time.  MISS: there is none now.  What it holds may have to be
-     * read here.  If that can not be known the victim has no items, and is
-     * blind: the caller looks through the whole index. */
+     * read here. */
     enum status (*victim_start)(struct tier *, struct port *,
                                 struct lower_victim **out);
-    bool (*victim_is_blind)(const struct lower_victim *);
-    /* Its values (key, sequence, place, size), one after the other; false at
-     * the end, and begins anew.  The key is lent until the victim ends. */
-    bool (*victim_next)(struct lower_victim *, struct tier_found *item_out);
-    uint64_t (*victim_bytes)(const struct lower_victim *); /* of its values */
-    bool (*victim_has)(const struct lower_victim *, const struct tier_place *);
-    /* The device is told, which is waited for: no stop brings its values back.
-     * Then the caller forgets their places, and finishes.  IO: it is as it was,
-     * the victim has ended. */
+    /* Its values (key, sequence, place, size), one after the other; MISS at the
+     * end, and begins anew; BUSY: not just now, ask again.  What can not be
+     * known is not told.  A call may have to wait for the device, for as long
+     * as some hundred of them take.  The key is lent until the next call. */
+    enum status (*victim_next)(struct lower_victim *,
+                               struct tier_found *item_out);
+    /* Of its values, about. */
+    uint64_t (*victim_bytes)(const struct lower_victim *);
+    /* What is promised of it from now on is not kept, and lower_may_promise()
+     * says so.  The caller goes through it once more, for what was promised
+     * before; or it was promised by nobody. */
+    void (*victim_close)(struct lower_victim *);
+    /* It is to go.  From now on, and from the first one again, victim_next()
+     * tells values that no stop brings back, which is waited for: the caller
+     * forgets their places, and finishes at the end.  IO: it is as it was, the
+     * victim has ended. */
     enum status (*victim_retire)(struct lower_victim *);
-    void (*victim_finish)(struct lower_victim **); /* its space is free */
+    /* Its space is free.  If not all could be told, either it stays for another
+     * time, with what is left of it, or that counts as a loss. */
+    void (*victim_finish)(struct lower_victim **);
     /* Without all that: its values stay where they are. */
     void (*victim_abandon)(struct lower_victim **);
 };
@@ -100,10 +120,14 @@ struct lower_ops {
 bool lower_may_read(const struct tier *);
 bool lower_may_write(const struct tier *);
 uint64_t lower_value_max(const struct tier *);
+bool lower_holds(const struct tier *, const struct tier_place *);
+bool lower_may_promise(const struct tier *, const struct tier_place *);
 void lower_report_late(struct tier *, uint64_t waited_ns);
 void lower_note(struct tier *, const struct tier_found *item);
 void lower_flush(struct tier *, struct lower_flush *);
 uint64_t lower_flushed(const struct tier *, unsigned space);
+uint64_t lower_losses(const struct tier *);
+bool lower_has_lost(const struct tier *, const struct tier_place *);
 void lower_care(struct tier *, struct port *);
 void lower_submit(struct tier *, struct port *);
 bool lower_wants_reclaim(const struct tier *);
@@ -111,10 +135,10 @@ bool lower_is_tight(const struct tier *);
 
 enum status lower_victim_start(struct tier *, struct port *,
                                struct lower_victim **out) MUST_USE;
-bool lower_victim_is_blind(const struct lower_victim *);
-bool lower_victim_next(struct lower_victim *, struct tier_found *item_out);
+enum status lower_victim_next(struct lower_victim *,
+                              struct tier_found *item_out) MUST_USE;
 uint64_t lower_victim_bytes(const struct lower_victim *);
-bool lower_victim_has(const struct lower_victim *, const struct tier_place *);
+void lower_victim_close(struct lower_victim *);
 enum status lower_victim_retire(struct lower_victim *) MUST_USE;
 void lower_victim_finish(struct lower_victim **);
 void lower_victim_abandon(struct lower_victim **);

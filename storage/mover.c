@@ -30,6 +30,7 @@ mover_open(struct store *store, struct counters *counters, struct mover **out)
     for (unsigned i = TIER_COUNT - 1; i > TIER_DRAM; i--) {
         mover->lanes[i].kind = (enum tier_kind)i;
         mover->lanes[i].tier = store->tiers[i];
+        mover->lanes[i].loss.told = lower_losses(store->tiers[i]);
         mover->lanes[i].writing_most = MOVER_WRITING_MOST;
         if (store->lower[i].inflight > MOVER_WRITING_MOST)
             mover->lanes[i].writing_most = store->lower[i].inflight;
@@ -328,6 +329,7 @@ turn(struct mover *mover)
         if (lane->tier == NULL)
             continue;
         lower_care(lane->tier, mover->port->port);
+        mover_loss_step(mover, lane);
         mover_reclaim_step(mover, lane);
         write_due(mover, lane);
     }
@@ -337,6 +339,23 @@ turn(struct mover *mover)
     submit(mover);
     store_port_submit(mover->port);
     count_skipped(mover);
+}
+
+/* Is there something to do for which nobody wakes it? */
+static bool
+has_more(const struct mover *mover)
+{
+    if (atomic_load(&mover->is_stopping))
+        return false;
+    for (unsigned i = mover->top; i < TIER_COUNT; i++) {
+        const struct mover_reclaim *reclaim = &mover->lanes[i].reclaim;
+
+        if (reclaim->victim != NULL && reclaim->is_closed &&
+            (reclaim->is_retired ||
+             (!reclaim->is_through && reclaim->keeping == 0)))
+            return true;
+    }
+    return false;
 }
 
 static bool
@@ -363,7 +382,7 @@ run(void *arg)
                 break;
         }
         atomic_store(&mover->is_asleep, true);
-        port_wait(mover->port->port, LOOK_MS);
+        port_wait(mover->port->port, has_more(mover) ? 0 : LOOK_MS);
         atomic_store(&mover->is_asleep, false);
     }
     return NULL;

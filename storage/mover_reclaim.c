@@ -2,7 +2,8 @@
 /*
  * Giving space back: the values of a tier's oldest unit are gone through, those
  * worth it are written anew, others to the tier below, then the unit is retired
- * on the device and the places of all the rest are forgotten.
+ * on the device and the places of all the rest are forgotten.  All by steps, so
+ * that a unit of many values keeps nothing else of the mover's waiting.
  */
 #include "storage/mover_state.h"
 
@@ -18,8 +19,10 @@
 #define SINKING_MOST 1024u
 /* A tier below that ends none of them for so long holds up nobody above. */
 #define STUCK_NS (10 * NS_PER_SECOND)
-/* Values looked at in one step. */
-#define STEP_MOST 256u
+/* Values looked at in one step, and in one that only finds what is leased, or
+ * forgets them. */
+#define STEP_MOST   256u
+#define FORGET_MOST 4096u
 
 enum verdict { FORGET, KEEP, SINK, LATER };
 
@@ -162,7 +165,8 @@ consider(struct mover *mover, struct mover_lane *lane, uint64_t now_ns)
     struct mover_job *job = NULL;
 
     if (entry != NULL && is_place(entry, lane->kind, &item->place) &&
-        !entry->is_moving)
+        !entry->is_moving &&
+        (!lane->reclaim.is_closed || entry->leased_until_ns > now_ns))
         verdict = judge(mover, lane, entry, now_ns);
     if (verdict == KEEP)
         job = mover_job_new(mover, entry, MOVER_KEEP, lane->kind);
@@ -175,12 +179,13 @@ consider(struct mover *mover, struct mover_lane *lane, uint64_t now_ns)
     return verdict != LATER;
 }
 
-/* Its record is no more: the place is, too, without a note to the device. */
-static void
-forget(struct mover *mover, const struct mover_lane *lane, struct part *part,
-       struct entry *entry)
+void
+mover_reclaim_forget(struct mover *mover, const struct mover_lane *lane,
+                     struct part *part, struct entry *entry)
 {
-    entry->noted &= (uint8_t) ~(1u << lane->kind);
+    /* One on its way there again has a record yet. */
+    if (!entry->is_moving)
+        entry->noted &= (uint8_t) ~(1u << lane->kind);
     count(mover->counters, tier_counters[lane->kind].reclaimed, 1);
     if (mover_next_lane(mover, lane) == NULL)
         atomic_store_explicit(&mover->store->is_full, true,
@@ -188,42 +193,32 @@ forget(struct mover *mover, const struct mover_lane *lane, struct part *part,
     store_forget_place(mover->port, part, entry, lane->kind);
 }
 
-struct blind_walk {
-    struct mover *mover;
-    struct mover_lane *lane;
-};
-
 static void
-forget_found(void *arg, struct part *part, struct entry *entry)
+forget_item(struct mover *mover, const struct mover_lane *lane,
+            const struct tier_found *item)
 {
-    struct blind_walk *walk = arg;
-    const struct mover_lane *lane = walk->lane;
+    struct part *part = index_lock(mover->store->index, item->key.hash);
+    struct entry *entry = part_find(part, &item->key);
 
-    if (entry_is_in(entry, lane->kind) &&
-        lower_victim_has(lane->reclaim.victim, &entry->places[lane->kind]))
-        forget(walk->mover, lane, part, entry);
+    if (entry != NULL && is_place(entry, lane->kind, &item->place))
+        mover_reclaim_forget(mover, lane, part, entry);
+    index_unlock(part);
 }
 
 static void
-forget_all(struct mover *mover, struct mover_lane *lane)
+forget_some(struct mover *mover, struct mover_lane *lane)
 {
-    struct index *index = mover->store->index;
-    struct blind_walk walk = {.mover = mover, .lane = lane};
+    struct mover_reclaim *reclaim = &lane->reclaim;
+    enum status status = STATUS_OK;
     struct tier_found item;
 
-    if (lower_victim_is_blind(lane->reclaim.victim)) {
-        for (uint64_t i = 0; i < index_buckets(index); i++)
-            index_walk_bucket(index, i, forget_found, &walk);
-        return;
+    for (unsigned i = 0; i < FORGET_MOST && status == STATUS_OK; i++) {
+        status = lower_victim_next(reclaim->victim, &item);
+        if (status == STATUS_OK)
+            forget_item(mover, lane, &item);
     }
-    while (lower_victim_next(lane->reclaim.victim, &item)) {
-        struct part *part = index_lock(index, item.key.hash);
-        struct entry *entry = part_find(part, &item.key);
-
-        if (entry != NULL && is_place(entry, lane->kind, &item.place))
-            forget(mover, lane, part, entry);
-        index_unlock(part);
-    }
+    if (status == STATUS_MISS)
+        lower_victim_finish(&reclaim->victim);
 }
 
 static void
@@ -238,21 +233,30 @@ start(struct mover *mover, struct mover_lane *lane)
         reclaim->victim = NULL;
         return;
     }
-    reclaim->is_through = lower_victim_is_blind(reclaim->victim);
+    reclaim->is_through = false;
+    reclaim->is_closed = false;
+    reclaim->is_retired = false;
     reclaim->has_item = false;
     policy_lower_room_start(&lane->room, lower_victim_bytes(reclaim->victim),
                             percent);
 }
 
+/* It was gone through.  What was promised since is kept, too, before it goes. */
 static void
-finish(struct mover *mover, struct mover_lane *lane)
+end_round(struct mover_lane *lane)
 {
-    if (lower_victim_retire(lane->reclaim.victim) != STATUS_OK) {
-        lane->reclaim.victim = NULL;
+    struct mover_reclaim *reclaim = &lane->reclaim;
+
+    if (!reclaim->is_closed) {
+        lower_victim_close(reclaim->victim);
+        reclaim->is_closed = true;
+        reclaim->is_through = false;
         return;
     }
-    forget_all(mover, lane);
-    lower_victim_finish(&lane->reclaim.victim);
+    if (lower_victim_retire(reclaim->victim) == STATUS_OK)
+        reclaim->is_retired = true;
+    else
+        reclaim->victim = NULL;
 }
 
 /* One more value of the unit is considered; false: none is to be now. */
@@ -260,15 +264,16 @@ static bool
 go_on(struct mover *mover, struct mover_lane *lane, uint64_t now_ns)
 {
     struct mover_reclaim *reclaim = &lane->reclaim;
+    enum status status = STATUS_OK;
 
     if (reclaim->is_through || reclaim->keeping >= KEEPING_MOST ||
         reclaim->keeping_bytes >= KEEPING_BYTES_MOST)
         return false;
-    if (!reclaim->has_item &&
-        !lower_victim_next(reclaim->victim, &reclaim->item)) {
-        reclaim->is_through = true;
+    if (!reclaim->has_item)
+        status = lower_victim_next(reclaim->victim, &reclaim->item);
+    reclaim->is_through = status == STATUS_MISS;
+    if (status != STATUS_OK)
         return false;
-    }
     reclaim->has_item = !consider(mover, lane, now_ns);
     return !reclaim->has_item;
 }
@@ -287,7 +292,12 @@ mover_reclaim_step(struct mover *mover, struct mover_lane *lane)
 {
     struct mover_reclaim *reclaim = &lane->reclaim;
     uint64_t now_ns = clock_now_ns();
+    unsigned most;
 
+    if (reclaim->victim != NULL && reclaim->is_retired) {
+        forget_some(mover, lane);
+        return;
+    }
     /* Who stops gives up no more than what waits has to have room for. */
     if (atomic_load(&mover->is_stopping) && lane->due.first == NULL)
         return;
@@ -296,16 +306,23 @@ mover_reclaim_step(struct mover *mover, struct mover_lane *lane)
         start(mover, lane);
     if (reclaim->victim == NULL)
         return;
-    for (unsigned i = 0; i < STEP_MOST && go_on(mover, lane, now_ns); i++)
+    most = reclaim->is_closed ? FORGET_MOST : STEP_MOST;
+    for (unsigned i = 0; i < most && go_on(mover, lane, now_ns); i++)
         continue;
     if (reclaim->is_through && reclaim->keeping == 0 &&
-        (reclaim->sinking == 0 || is_stuck(lane, now_ns)))
-        finish(mover, lane);
+        (reclaim->sinking == 0 || reclaim->is_closed || is_stuck(lane, now_ns)))
+        end_round(lane);
 }
 
 void
 mover_reclaim_end(struct mover_lane *lane)
 {
-    if (lane->reclaim.victim != NULL)
-        lower_victim_abandon(&lane->reclaim.victim);
+    struct mover_reclaim *reclaim = &lane->reclaim;
+
+    if (reclaim->victim == NULL)
+        return;
+    if (reclaim->is_retired)
+        lower_victim_finish(&reclaim->victim);
+    else
+        lower_victim_abandon(&reclaim->victim);
 }

@@ -45,12 +45,21 @@ struct mover_queue {
 struct mover_reclaim {
     struct lower_victim *victim; /* NULL: none */
     bool is_through;             /* each of its values was considered */
+    bool is_closed;              /* ... and once more, if it is leased */
+    bool is_retired;             /* ... and is forgotten now */
     bool has_item;               /* `item` is still to be considered */
     unsigned keeping, sinking;   /* jobs under way */
     unsigned reading;            /* those of them that still need it */
     uint64_t moved_ns;           /* when one of them began or ended */
     uint64_t keeping_bytes, sinking_bytes; /* of those */
     struct tier_found item;
+};
+
+/* Looking through the index for what a tier has lost. */
+struct mover_loss {
+    bool is_under_way;
+    uint64_t told, telling; /* losses of the tier: that the index knows of */
+    uint64_t bucket;        /* the next one */
 };
 
 /* A lower tier, as the mover knows it. */
@@ -62,6 +71,7 @@ struct mover_lane {
     double credit; /* bytes that its write_max allows now */
     uint64_t credit_ns;
     struct mover_reclaim reclaim;
+    struct mover_loss loss;
     struct policy_lower_room room;
     _Atomic uint32_t held_back; /* of what is to go to it, in thousandths; any
                                    thread reads it */
@@ -104,12 +114,18 @@ void mover_job_write_now(struct mover_job *);
 void mover_job_end(struct mover_job *, enum status);
 
 /* A step of reclaiming a tier's space: never waits for values, only for what
- * says which there are. */
+ * says which some of them are. */
 void mover_reclaim_step(struct mover *, struct mover_lane *);
 /* A job of errand KEEP or SINK is at its end. */
 void mover_reclaim_done(struct mover *, const struct mover_job *);
 /* Ends what reclaiming is under way, of which no job may be left. */
 void mover_reclaim_end(struct mover_lane *);
+/* With the part locked: no stop brings back what was at the entry's place in the
+ * tier, which is forgotten without a note. */
+void mover_reclaim_forget(struct mover *, const struct mover_lane *,
+                          struct part *, struct entry *);
+/* A step of forgetting what a tier has lost, in mover_loss.c. */
+void mover_loss_step(struct mover *, struct mover_lane *);
 /* May write_max bytes a second take one more value now?  It may overdraw that;
  * the next ones wait until it is made up for. */
 bool mover_has_credit(const struct mover *, const struct mover_lane *);

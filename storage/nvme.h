@@ -71,20 +71,25 @@ void nvme_submit(struct tier *, struct port *);
 bool nvme_wants_reclaim(const struct tier *);
 /* So few that what is kept of a victim needs them all. */
 bool nvme_is_tight(const struct tier *);
+/* Any thread.  Is it of the life that its segment has now? */
+bool nvme_holds(const struct tier *, const struct tier_place *);
+/* ... and is not a victim that is closed? */
+bool nvme_may_promise(const struct tier *, const struct tier_place *);
+/* Victims without items that have ended. */
+uint64_t nvme_losses(const struct tier *);
 struct nvme_victim;
 /* The oldest sealed segment, and its table (read here, blocking); one at a
- * time.  MISS: there is none, or an older one still waits for its table.  If the table can not be read the victim has no items, and
- * nvme_victim_is_blind() says so: the caller looks through the whole index. */
+ * time.  MISS: there is none, or an older one still waits for its table.  If the
+ * table can not be read the victim has no items, and is a loss at its end. */
 enum status nvme_victim_start(struct tier *, struct port *,
                               struct nvme_victim **out) MUST_USE;
-bool nvme_victim_is_blind(const struct nvme_victim *);
 /* Its values, one after the other; false at the end (and begins anew). The
  * item's key is lent until the victim ends. */
 bool nvme_victim_next(struct nvme_victim *, struct nvme_item *item_out,
                       struct tier_place *place_out);
 uint64_t nvme_victim_bytes(const struct nvme_victim *); /* of its values */
-/* Is the place in it? */
-bool nvme_victim_has(const struct nvme_victim *, const struct tier_place *);
+/* nvme_may_promise() knows of it from now on. */
+void nvme_victim_close(struct nvme_victim *);
 /* Its next generation is written, which is waited for: no stop brings its values
  * back.  Then the caller forgets their places, and finishes.  IO: still sealed, victim ended. */
 enum status nvme_victim_retire(struct nvme_victim *) MUST_USE;

@@ -20,32 +20,33 @@ note(struct tier *tier, const struct tier_found *found)
     nvme_note(tier, &item);
 }
 
+/* A segment that has another life has been told of on the device. */
+static bool
+has_lost(const struct tier *tier, const struct tier_place *place)
+{
+    return !nvme_holds(tier, place);
+}
+
 static enum status
 victim_start(struct tier *tier, struct port *port, struct lower_victim **out)
 {
     return nvme_victim_start(tier, port, (struct nvme_victim **)out);
 }
 
-static bool
-victim_is_blind(const struct lower_victim *victim)
-{
-    return nvme_victim_is_blind((const struct nvme_victim *)victim);
-}
-
-static bool
+static enum status
 victim_next(struct lower_victim *victim, struct tier_found *item_out)
 {
     struct tier_place place;
     struct nvme_item item;
 
     if (!nvme_victim_next((struct nvme_victim *)victim, &item, &place))
-        return false;
+        return STATUS_MISS;
     *item_out = (struct tier_found){.kind = TIER_FOUND_VALUE,
                                     .key = item.key,
                                     .sequence = item.sequence,
                                     .size = item.size,
                                     .place = place};
-    return true;
+    return STATUS_OK;
 }
 
 static uint64_t
@@ -54,10 +55,10 @@ victim_bytes(const struct lower_victim *victim)
     return nvme_victim_bytes((const struct nvme_victim *)victim);
 }
 
-static bool
-victim_has(const struct lower_victim *victim, const struct tier_place *place)
+static void
+victim_close(struct lower_victim *victim)
 {
-    return nvme_victim_has((const struct nvme_victim *)victim, place);
+    nvme_victim_close((struct nvme_victim *)victim);
 }
 
 static enum status
@@ -82,19 +83,22 @@ const struct lower_ops nvme_lower = {
     .may_read = nvme_may_read,
     .may_write = nvme_may_write,
     .value_max = nvme_value_max,
+    .holds = nvme_holds,
+    .may_promise = nvme_may_promise,
     .report_late = nvme_report_late,
     .note = note,
     .flush = nvme_flush,
     .flushed = nvme_flushed,
+    .losses = nvme_losses,
+    .has_lost = has_lost,
     .care = nvme_care,
     .submit = nvme_submit,
     .wants_reclaim = nvme_wants_reclaim,
     .is_tight = nvme_is_tight,
     .victim_start = victim_start,
-    .victim_is_blind = victim_is_blind,
     .victim_next = victim_next,
     .victim_bytes = victim_bytes,
-    .victim_has = victim_has,
+    .victim_close = victim_close,
     .victim_retire = victim_retire,
     .victim_finish = victim_finish,
     .victim_abandon = victim_abandon,

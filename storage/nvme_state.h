@@ -73,6 +73,7 @@ struct nvme_budget {
     pthread_mutex_t lock;
     uint64_t size, used;
     unsigned reads, writes; /* that have some */
+    uint64_t written;       /* what the writes have of it, bytes */
     struct nvme_line read_line, write_line;
 };
 
@@ -122,6 +123,7 @@ enum nvme_use {
 
 struct nvme_segment {
     _Atomic uint64_t generation; /* any thread reads it; 0: none yet */
+    _Atomic bool is_closed;      /* a victim, of which nothing is promised */
     enum nvme_use use;
     uint32_t table_block, table_blocks; /* SEALED; 0: it has no table */
 };
@@ -193,6 +195,7 @@ struct nvme_log {
     struct nvme_ledger ledgers[NVME_LEDGERS];
     struct nvme_ledger *active; /* or NULL */
     _Atomic uint32_t uses[NVME_USES];
+    _Atomic uint64_t losses; /* segments whose values nobody could tell */
     /* The header that is being written. */
     uint32_t heading;
     uint64_t heading_generation;

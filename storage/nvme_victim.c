@@ -77,6 +77,33 @@ is_oldest(const struct nvme_log *log, uint32_t number)
     return true;
 }
 
+bool
+nvme_holds(const struct tier *tier, const struct tier_place *place)
+{
+    const struct nvme *nvme = nvme_of_const(tier);
+    struct nvme_spot spot = nvme_log_spot(place);
+
+    return spot.segment < nvme->log.count &&
+           atomic_load(&nvme->log.segments[spot.segment].generation) ==
+               spot.generation;
+}
+
+bool
+nvme_may_promise(const struct tier *tier, const struct tier_place *place)
+{
+    const struct nvme *nvme = nvme_of_const(tier);
+
+    return nvme_holds(tier, place) &&
+           !atomic_load(
+               &nvme->log.segments[nvme_log_spot(place).segment].is_closed);
+}
+
+uint64_t
+nvme_losses(const struct tier *tier)
+{
+    return atomic_load(&nvme_of_const(tier)->log.losses);
+}
+
 enum status
 nvme_victim_start(struct tier *tier, struct port *port,
                   struct nvme_victim **out)
@@ -101,12 +128,6 @@ nvme_victim_start(struct tier *tier, struct port *port,
     sum_up(victim);
     *out = victim;
     return STATUS_OK;
-}
-
-bool
-nvme_victim_is_blind(const struct nvme_victim *victim)
-{
-    return victim->table == NULL;
 }
 
 bool
@@ -138,22 +159,19 @@ nvme_victim_bytes(const struct nvme_victim *victim)
     return victim->bytes;
 }
 
-bool
-nvme_victim_has(const struct nvme_victim *victim,
-                const struct tier_place *place)
-{
-    struct nvme_spot spot = nvme_log_spot(place);
-
-    return spot.segment == victim->segment &&
-           spot.generation == victim->generation;
-}
-
 static void
 end(struct nvme_victim *victim, enum nvme_use use)
 {
+    atomic_store(&victim->nvme->log.segments[victim->segment].is_closed, false);
     nvme_log_use(victim->nvme, victim->segment, use);
     free(victim->table);
     free(victim);
+}
+
+void
+nvme_victim_close(struct nvme_victim *victim)
+{
+    atomic_store(&victim->nvme->log.segments[victim->segment].is_closed, true);
 }
 
 enum status
@@ -181,12 +199,14 @@ void
 nvme_victim_finish(struct nvme_victim **victim_in)
 {
     struct nvme_victim *victim = *victim_in;
-    const struct nvme_log *log = &victim->nvme->log;
+    struct nvme_log *log = &victim->nvme->log;
     uint64_t generation =
         atomic_load(&log->segments[victim->segment].generation);
 
     *victim_in = NULL;
     assert(generation > victim->generation);
+    if (victim->table == NULL)
+        atomic_fetch_add(&log->losses, 1);
     /* One that was overtaken would stand before what it comes after. */
     end(victim, generation > log->last_active ? NVME_READY : NVME_FREE);
 }

@@ -281,6 +281,7 @@ rocks_open(const struct rocks_options *wanted, struct rocks **rocks_out,
         snprintf(why->text, sizeof(why->text), "no memory");
         return STATUS_IO;
     }
+    pthread_mutex_init(&rocks->write_lock, NULL);
     rocks->options = new_options(wanted);
     make_settings(rocks);
     status = open_quietly(rocks, wanted, why);
@@ -317,6 +318,7 @@ rocks_close(struct rocks **rocks_in)
     rocksdb_writeoptions_destroy(rocks->write);
     rocksdb_envoptions_destroy(rocks->file);
     rocksdb_options_destroy(rocks->options);
+    pthread_mutex_destroy(&rocks->write_lock);
     free(rocks);
 }
 

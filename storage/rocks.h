@@ -102,7 +102,8 @@ enum status rocks_read(const struct rocks_family *, struct rocks_bytes key,
 void rocks_value_free(struct rocks_value *);
 
 /* Writes of the default family that are done together or not at all, and are on
- * the device when rocks_batch_write() says OK; it is empty then. */
+ * the device when rocks_batch_write() says OK; it is empty then.  After any
+ * other word nothing is written any more until it was opened again. */
 struct rocks_batch *rocks_batch_new(void);
 void rocks_batch_put(struct rocks_batch *, struct rocks_bytes key,
                      struct rocks_bytes value);

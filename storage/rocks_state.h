@@ -5,6 +5,7 @@
 
 #include "storage/rocks.h"
 
+#include <pthread.h>
 #include <rocksdb/c.h>
 
 struct rocks {
@@ -16,6 +17,8 @@ struct rocks {
     rocksdb_envoptions_t *file;
     struct rocks_family *home, *first; /* the default one; not taken */
     bool is_whole;                     /* all families are known */
+    pthread_mutex_t write_lock;        /* one batch at a time */
+    enum status written; /* OK, or how a batch failed: the last one */
 };
 
 /* From here on what the database there logs for itself goes nowhere. */

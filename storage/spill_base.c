@@ -113,8 +113,10 @@ spill_base_open(struct spill *spill, bool is_new, struct rocks_why *why)
         rocks_close(&base->heads);
         return status;
     }
-    spill_group_adopt(spill);
-    return STATUS_OK;
+    status = spill_group_adopt(spill, why);
+    if (status != STATUS_OK)
+        spill_base_close(spill);
+    return status;
 }
 
 void

@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* With the lock held: where it is, or where it would be. */
@@ -200,21 +201,44 @@ spill_group_forget(struct spill *spill, uint64_t id)
         spill_group_release(spill, group);
 }
 
-void
-spill_group_lose(struct spill *spill, uint64_t id)
+/* True: it was less. */
+static bool
+raise_to(_Atomic uint64_t *bound, uint64_t id)
 {
-    if (id > atomic_load(&spill->groups.lost))
-        atomic_store(&spill->groups.lost, id);
+    uint64_t seen = atomic_load(bound);
+
+    while (seen < id && !atomic_compare_exchange_weak(bound, &seen, id))
+        continue;
+    return seen < id;
+}
+
+void
+spill_group_hide(struct spill *spill, uint64_t id)
+{
+    (void)raise_to(&spill->groups.hidden, id);
 }
 
 bool
-spill_group_has_lost(const struct spill *spill)
+spill_group_is_hidden(const struct spill *spill, uint64_t id)
 {
-    return atomic_load_explicit(&spill->groups.lost, memory_order_relaxed) >
-           atomic_load_explicit(&spill->groups.told, memory_order_relaxed);
+    return id < atomic_load(&spill->groups.hidden);
 }
 
-static void
+void
+spill_group_lose(struct spill *spill, uint64_t id)
+{
+    spill_group_hide(spill, id);
+    if (raise_to(&spill->groups.lost, id))
+        atomic_fetch_add(&spill->groups.losses, 1);
+}
+
+bool
+spill_group_is_lost(const struct spill *spill, uint64_t id)
+{
+    return id < atomic_load(&spill->groups.lost);
+}
+
+static enum status
 adopt(struct spill *spill, struct rocks_family *family)
 {
     struct spill_group *group;
@@ -225,26 +249,37 @@ adopt(struct spill *spill, struct rocks_family *family)
         if (rocks_family_drop(family, &why) != STATUS_OK)
             log_event(LOG_WARN, "spill family not dropped", "%s", why.text);
         rocks_family_close(&family);
-        return;
+        return STATUS_OK;
     }
     group = new_group(family, id);
     if (group == NULL) {
         rocks_family_close(&family);
-        return;
+        return STATUS_NO_SPACE;
     }
     atomic_fetch_add(&spill->space.groups, group->bytes);
     pthread_mutex_lock(&spill->groups.lock);
     link_group(&spill->groups, group);
     pthread_mutex_unlock(&spill->groups.lock);
+    return STATUS_OK;
 }
 
-void
-spill_group_adopt(struct spill *spill)
+enum status
+spill_group_adopt(struct spill *spill, struct rocks_why *why)
 {
+    struct spill_groups *groups = &spill->groups;
     struct rocks_family *family;
 
-    while ((family = rocks_take_family(spill->base.bodies)) != NULL)
-        adopt(spill, family);
+    while ((family = rocks_take_family(spill->base.bodies)) != NULL) {
+        if (adopt(spill, family) == STATUS_OK)
+            continue;
+        snprintf(why->text, sizeof(why->text), "no memory");
+        return STATUS_IO;
+    }
+    /* They go oldest first, also where the device has done it and said that it
+     * has not. */
+    spill_group_lose(spill, groups->oldest != NULL ? groups->oldest->id
+                                                   : groups->next_id);
+    return STATUS_OK;
 }
 
 void

@@ -245,7 +245,6 @@ open_again(struct spill *spill, struct rocks_why *why)
     status = spill_base_recreate(spill, why);
     if (status == STATUS_OK) {
         atomic_fetch_add(&health->recreated, 1);
-        spill_group_lose(spill, spill->groups.next_id);
         spill_note_repeat(spill);
     }
     return status;

@@ -111,9 +111,14 @@ struct spill_groups {
     struct spill_group *oldest, *newest;
     _Atomic unsigned count;
     uint64_t next_id;
-    /* Those below this one are no more, and the index has not been told yet of
-     * those from the other one on. */
-    _Atomic uint64_t lost, told;
+    /* Those below are not to be read any more; those below the other one are
+     * no more. */
+    _Atomic uint64_t hidden, lost;
+    _Atomic uint64_t losses; /* times that some of those had values */
+    _Atomic uint64_t closed; /* the one before this is a victim, of which
+                                nothing is promised; 0: there is none */
+    /* The mover's: those below may have lost heads that no victim has told. */
+    uint64_t doubted;
 };
 /* A reference, or NULL: there is no such group. */
 struct spill_group *spill_group_hold(struct spill *, uint64_t id);
@@ -130,11 +135,16 @@ enum status spill_group_new(struct spill *, struct rocks_why *) MUST_USE;
 void spill_group_resize(struct spill *, struct spill_group *, uint64_t bytes);
 /* Nobody finds it any more; its space is free when the last one lets it go. */
 void spill_group_forget(struct spill *, uint64_t id);
-/* The writer's: those below that are gone without a victim. */
+/* What was in those below is about to go: nobody is to be told that it is there.
+ * Any thread. */
+void spill_group_hide(struct spill *, uint64_t id);
+bool spill_group_is_hidden(const struct spill *, uint64_t id);
+/* Those below are gone, and no victim has told what they had.  Any thread. */
 void spill_group_lose(struct spill *, uint64_t id);
-bool spill_group_has_lost(const struct spill *); /* any thread */
-void spill_group_adopt(struct spill *);          /* after opening */
-void spill_group_close_all(struct spill *);      /* before closing */
+bool spill_group_is_lost(const struct spill *, uint64_t id);
+/* After opening: those that are there, and no others. */
+enum status spill_group_adopt(struct spill *, struct rocks_why *) MUST_USE;
+void spill_group_close_all(struct spill *); /* before closing */
 
 /* --- space: any thread. --- */
 
@@ -313,10 +323,10 @@ enum status spill_writer_commit(struct spill *, struct rocks_why *) MUST_USE;
 
 enum status spill_victim_start(struct tier *, struct port *,
                                struct lower_victim **out) MUST_USE;
-bool spill_victim_is_blind(const struct lower_victim *);
-bool spill_victim_next(struct lower_victim *, struct tier_found *item_out);
+enum status spill_victim_next(struct lower_victim *,
+                              struct tier_found *item_out) MUST_USE;
 uint64_t spill_victim_bytes(const struct lower_victim *);
-bool spill_victim_has(const struct lower_victim *, const struct tier_place *);
+void spill_victim_close(struct lower_victim *);
 enum status spill_victim_retire(struct lower_victim *) MUST_USE;
 void spill_victim_finish(struct lower_victim **);
 void spill_victim_abandon(struct lower_victim **);

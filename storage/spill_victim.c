@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The oldest group, on its way to be given back: its values are listed by their
- * heads, then the heads go, and with them all that a start would believe; then
- * the family, which frees its tables.
+ * heads, twice.  The second time the heads go with that, and with them all that
+ * a start would believe; then the family, which frees its tables.  Some hundred
+ * heads are listed at a time, so that a group of many values takes no more
+ * memory and keeps nobody waiting for longer than one of few.
  */
 #include "storage/spill_state.h"
 
@@ -12,14 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ITEMS_MIN  256u
-#define KEYS_MIN   (64u << 10)
-#define BATCH_MOST 16384u
+#define ITEMS_MOST 2048u
+#define KEYS_SIZE  (256u << 10)
+#define HEADS_MOST 16384u /* removed at a time, where nobody waits for items */
 
 struct item {
     uint64_t sequence, number, checksum;
-    size_t key_at;
-    uint32_t size;
+    uint32_t key_at, size;
     uint16_t key_size, space;
     uint8_t kind;
 };
@@ -28,12 +29,16 @@ struct spill_victim {
     struct lower_victim lower; /* first */
     struct spill *spill;
     uint64_t group, bytes;
-    uint64_t below; /* not a group, but all below this one, which are lost */
-    struct item *items;
-    size_t count, room, at;
-    uint8_t *keys;
-    size_t keys_size, keys_room;
-    bool is_blind;
+    bool is_retiring; /* heads go when they are listed */
+    bool is_done;     /* ... and all have */
+    bool has_failed;  /* and tells no more */
+    /* Those that are listed now. */
+    uint64_t from; /* the sequence that the next ones begin with */
+    bool is_last;  /* there are no next ones */
+    unsigned count, at;
+    uint32_t keys_size;
+    struct item items[ITEMS_MOST];
+    uint8_t keys[KEYS_SIZE];
 };
 
 static struct spill_victim *
@@ -50,46 +55,28 @@ victim_of_const(const struct lower_victim *lower)
 
 /* --- The heads of a group. --- */
 
-/* What to do with one, which may be told of a head that lies elsewhere by now.
- */
+/* A visit of some of them; a name may lead to a head that lies elsewhere by
+ * now. */
 struct visit {
     struct spill *spill;
     uint64_t group;
-    struct spill_victim *victim; /* that lists them, or ... */
-    struct rocks_batch *batch;   /* ... that removes them */
+    uint64_t from; /* the sequence to begin with; then, to go on with */
+    bool is_last;  /* there are no more */
+    unsigned most;
+    struct spill_victim *victim; /* that lists them, or NULL */
+    struct rocks_batch *batch;   /* that removes them, or NULL */
 };
 
 static bool
-grow(void **memory, size_t *room, size_t wanted, size_t size)
+is_full(const struct spill_victim *victim)
 {
-    size_t more = *room * 2 > wanted ? *room * 2 : wanted;
-    void *grown;
-
-    if (wanted <= *room)
-        return true;
-    grown = reallocarray(*memory, more, size);
-    if (grown == NULL)
-        return false;
-    *memory = grown;
-    *room = more;
-    return true;
+    return victim != NULL && (victim->count == ITEMS_MOST ||
+                              KEYS_SIZE - victim->keys_size < KEY_SIZE_MAX);
 }
 
-static bool
+static void
 list_head(struct spill_victim *victim, const struct spill_head *head)
 {
-    void *items = victim->items, *keys = victim->keys;
-    bool has_room = grow(&items, &victim->room, victim->count + 1 + ITEMS_MIN,
-                         sizeof(struct item));
-
-    victim->items = items;
-    has_room =
-        has_room && grow(&keys, &victim->keys_room,
-                         victim->keys_size + head->key.size + KEYS_MIN, 1);
-    victim->keys = keys;
-    if (!has_room)
-        return false;
-    assert(items != NULL && keys != NULL);
     memcpy(victim->keys + victim->keys_size, head->key.bytes, head->key.size);
     victim->items[victim->count++] =
         (struct item){.sequence = head->sequence,
@@ -101,8 +88,6 @@ list_head(struct spill_victim *victim, const struct spill_head *head)
                       .space = head->key.space,
                       .kind = (uint8_t)head->key.kind};
     victim->keys_size += head->key.size;
-    victim->bytes += head->size;
-    return true;
 }
 
 /* The head of a sequence, if it is in that group. */
@@ -123,120 +108,132 @@ visit_head(const struct visit *visit, uint64_t sequence, struct rocks_why *why)
         return status == STATUS_MISS ? STATUS_OK : status;
     if (spill_head_read(value.bytes.at, value.bytes.size, &head) &&
         head.group == visit->group) {
-        if (visit->victim == NULL)
+        if (visit->batch != NULL)
             rocks_batch_delete(visit->batch, key);
-        else if (!list_head(visit->victim, &head))
-            status = STATUS_BUSY;
+        if (visit->victim != NULL)
+            list_head(visit->victim, &head);
     }
     rocks_value_free(&value);
-    return status;
+    return STATUS_OK;
 }
 
+/* The one the cursor is at.  MISS: it is no more of the group. */
 static enum status
-commit(const struct visit *visit, unsigned least, struct rocks_why *why)
-{
-    if (visit->victim != NULL || rocks_batch_count(visit->batch) < least)
-        return STATUS_OK;
-    return rocks_batch_write(visit->batch, visit->spill->base.heads, why);
-}
-
-static enum status
-visit_all(const struct visit *visit, struct rocks_cursor *cursor,
+visit_one(struct visit *visit, struct rocks_cursor *cursor,
           struct rocks_why *why)
 {
     struct rocks_bytes name, none;
     uint64_t group, sequence;
-    enum status status;
+    enum status status = rocks_cursor_read(cursor, &name, &none, why);
 
-    for (;; rocks_cursor_advance(cursor)) {
-        status = rocks_cursor_read(cursor, &name, &none, why);
-        if (status != STATUS_OK)
-            break;
-        if (!spill_head_parse_group_name(name.at, name.size, &group,
-                                         &sequence) ||
-            group != visit->group) {
-            status = STATUS_MISS;
-            break;
-        }
-        if (visit->victim == NULL)
-            rocks_batch_delete(visit->batch, name);
-        status = visit_head(visit, sequence, why);
-        if (status == STATUS_OK)
-            status = commit(visit, BATCH_MOST, why);
-        if (status != STATUS_OK)
-            break;
-    }
-    return status == STATUS_MISS ? commit(visit, 1, why) : status;
+    if (status != STATUS_OK)
+        return status;
+    if (!spill_head_parse_group_name(name.at, name.size, &group, &sequence) ||
+        group != visit->group)
+        return STATUS_MISS;
+    if (visit->batch != NULL)
+        rocks_batch_delete(visit->batch, name);
+    visit->from = sequence + 1;
+    rocks_cursor_advance(cursor);
+    return visit_head(visit, sequence, why);
 }
 
 /* In the base. */
 static enum status
-visit_group(const struct visit *visit, struct rocks_why *why)
+visit_some(struct visit *visit, struct rocks_why *why)
 {
-    struct spill_name name;
+    struct rocks *heads = visit->spill->base.heads;
+    enum status status = STATUS_OK;
     struct rocks_cursor *cursor;
-    enum status status;
+    struct spill_name name;
 
-    spill_head_group_name(&name, visit->group, 0);
-    cursor = rocks_cursor_new(visit->spill->base.heads,
-                              (struct rocks_bytes){name.bytes, name.size});
-    status = visit_all(visit, cursor, why);
+    spill_head_group_name(&name, visit->group, visit->from);
+    cursor =
+        rocks_cursor_new(heads, (struct rocks_bytes){name.bytes, name.size});
+    for (unsigned i = 0;
+         i < visit->most && status == STATUS_OK && !is_full(visit->victim); i++)
+        status = visit_one(visit, cursor, why);
     rocks_cursor_free(&cursor);
+    visit->is_last = status == STATUS_MISS;
+    if (status == STATUS_MISS)
+        status = STATUS_OK;
+    if (status == STATUS_OK && visit->batch != NULL &&
+        rocks_batch_count(visit->batch) != 0)
+        status = rocks_batch_write(visit->batch, heads, why);
     return status;
 }
 
 static enum status
 remove_heads(struct spill *spill, uint64_t group, struct rocks_why *why)
 {
-    struct visit visit = {
-        .spill = spill, .group = group, .batch = rocks_batch_new()};
-    enum status status = visit_group(&visit, why);
+    struct visit visit = {.spill = spill,
+                          .group = group,
+                          .most = HEADS_MOST,
+                          .batch = rocks_batch_new()};
+    enum status status;
 
+    do
+        status = visit_some(&visit, why);
+    while (status == STATUS_OK && !visit.is_last);
     rocks_batch_free(&visit.batch);
     return status;
 }
 
 /* --- A victim. --- */
 
+/* From the first one. */
 static void
-end(struct spill_victim *victim)
+rewind_items(struct spill_victim *victim)
 {
-    free(victim->items);
-    free(victim->keys);
-    free(victim);
+    victim->from = 0;
+    victim->is_last = victim->has_failed;
+    victim->count = victim->at = 0;
 }
 
+/* No more of it can be told.  What was on its way when its heads were to go may
+ * be gone, and nobody has heard of it. */
+static void
+fail(struct spill_victim *victim, enum status status,
+     const struct rocks_why *why)
+{
+    struct spill *spill = victim->spill;
+
+    log_event(LOG_WARN, "spill group can not be given back", "group %llu: %s",
+              (unsigned long long)victim->group, why->text);
+    victim->has_failed = victim->is_last = true;
+    victim->count = 0;
+    if (victim->is_retiring && spill->groups.doubted <= victim->group)
+        spill->groups.doubted = victim->group + 1;
+    spill_health_doubt(spill, status, why);
+}
+
+/* The next ones. */
 static void
 list(struct spill_victim *victim)
 {
-    const struct visit visit = {
-        .spill = victim->spill, .group = victim->group, .victim = victim};
-    struct rocks_why why = {"no memory"};
+    struct spill *spill = victim->spill;
+    struct rocks_why why = {"it is closed"};
+    enum status status = STATUS_IO;
+    struct visit visit = {.spill = spill,
+                          .group = victim->group,
+                          .from = victim->from,
+                          .most = ITEMS_MOST,
+                          .victim = victim};
 
-    victim->is_blind = visit_group(&visit, &why) != STATUS_OK;
-    if (!victim->is_blind)
-        return;
-    victim->count = 0;
-    victim->bytes = 0;
-    log_event(LOG_WARN, "spill group can not be listed", "group %llu: %s",
-              (unsigned long long)victim->group, why.text);
-}
-
-/* Groups that are gone already: whoever looks through the index finds out whose
- * places were there. */
-static enum status
-start_with_lost(struct spill *spill, struct lower_victim **out)
-{
-    struct spill_victim *victim = calloc(1, sizeof(*victim));
-
-    if (victim == NULL)
-        return STATUS_MISS;
-    victim->lower.tier = &spill->tier;
-    victim->spill = spill;
-    victim->below = atomic_load(&spill->groups.lost);
-    victim->is_blind = true;
-    *out = &victim->lower;
-    return STATUS_OK;
+    victim->count = victim->at = 0;
+    victim->keys_size = 0;
+    if (victim->is_retiring)
+        visit.batch = rocks_batch_new();
+    if (spill_base_enter(spill)) {
+        status = visit_some(&visit, &why);
+        spill_base_leave(spill);
+    }
+    if (visit.batch != NULL)
+        rocks_batch_free(&visit.batch);
+    victim->from = visit.from;
+    victim->is_last = visit.is_last;
+    if (status != STATUS_OK)
+        fail(victim, status, &why);
 }
 
 enum status
@@ -248,8 +245,6 @@ spill_victim_start(struct tier *tier, struct port *port,
     struct spill_group *group;
 
     (void)port;
-    if (spill_group_has_lost(spill))
-        return start_with_lost(spill, out);
     if (!spill_base_enter(spill))
         return STATUS_MISS;
     group = spill_group_hold_oldest(spill);
@@ -259,7 +254,7 @@ spill_victim_start(struct tier *tier, struct port *port,
         victim->lower.tier = tier;
         victim->spill = spill;
         victim->group = group->id;
-        list(victim);
+        victim->bytes = group->bytes;
         *out = &victim->lower;
     } else if (group != NULL) {
         spill_group_spare(spill, group->id);
@@ -270,27 +265,14 @@ spill_victim_start(struct tier *tier, struct port *port,
     return victim != NULL ? STATUS_OK : STATUS_MISS;
 }
 
-bool
-spill_victim_is_blind(const struct lower_victim *lower)
+static void
+tell(const struct spill_victim *victim, const struct item *item,
+     struct tier_found *item_out)
 {
-    return victim_of_const(lower)->is_blind;
-}
+    const struct spill_spot spot = {.group = victim->group,
+                                    .number = item->number,
+                                    .checksum = item->checksum};
 
-bool
-spill_victim_next(struct lower_victim *lower, struct tier_found *item_out)
-{
-    struct spill_victim *victim = victim_of(lower);
-    const struct item *item = &victim->items[victim->at];
-    struct spill_spot spot;
-
-    if (victim->at == victim->count) {
-        victim->at = 0;
-        return false;
-    }
-    victim->at++;
-    spot = (struct spill_spot){.group = victim->group,
-                               .number = item->number,
-                               .checksum = item->checksum};
     *item_out = (struct tier_found){.kind = TIER_FOUND_VALUE,
                                     .key = key_make(item->kind, item->space,
                                                     victim->keys + item->key_at,
@@ -299,23 +281,32 @@ spill_victim_next(struct lower_victim *lower, struct tier_found *item_out)
                                     .checksum = item->checksum,
                                     .size = item->size,
                                     .place = spill_place(&spot)};
-    return true;
+}
+
+enum status
+spill_victim_next(struct lower_victim *lower, struct tier_found *item_out)
+{
+    struct spill_victim *victim = victim_of(lower);
+
+    if (victim->at == victim->count && !victim->is_last) {
+        list(victim);
+        /* All of these lie elsewhere by now. */
+        if (victim->count == 0 && !victim->is_last)
+            return STATUS_BUSY;
+    }
+    if (victim->at < victim->count) {
+        tell(victim, &victim->items[victim->at++], item_out);
+        return STATUS_OK;
+    }
+    victim->is_done = victim->is_retiring && !victim->has_failed;
+    rewind_items(victim);
+    return STATUS_MISS;
 }
 
 uint64_t
 spill_victim_bytes(const struct lower_victim *lower)
 {
     return victim_of_const(lower)->bytes;
-}
-
-bool
-spill_victim_has(const struct lower_victim *lower,
-                 const struct tier_place *place)
-{
-    const struct spill_victim *victim = victim_of_const(lower);
-    uint64_t group = spill_spot(place).group;
-
-    return victim->below != 0 ? group < victim->below : group == victim->group;
 }
 
 /* In the base.  OK also for one that is gone already. */
@@ -327,58 +318,78 @@ drop_group(struct spill *spill, uint64_t id, struct rocks_why *why)
 
     if (group == NULL)
         return STATUS_OK;
+    /* Before it is gone. */
+    spill_group_hide(spill, id + 1);
     status = rocks_family_drop(group->family, why);
     if (status == STATUS_OK)
         spill_group_forget(spill, id);
+    else
+        spill_health_doubt(spill, status, why);
     spill_group_release(spill, group);
     return status;
+}
+
+void
+spill_victim_close(struct lower_victim *lower)
+{
+    const struct spill_victim *victim = victim_of_const(lower);
+
+    atomic_store(&victim->spill->groups.closed, victim->group + 1);
 }
 
 enum status
 spill_victim_retire(struct lower_victim *lower)
 {
     struct spill_victim *victim = victim_of(lower);
-    struct spill *spill = victim->spill;
-    struct rocks_why why = {""};
-    enum status status;
 
-    if (victim->below != 0) {
-        atomic_store(&spill->groups.told, victim->below);
-        return STATUS_OK;
-    }
-    if (!spill_base_enter(spill)) {
+    if (victim->has_failed) {
         spill_victim_abandon(&lower);
         return STATUS_IO;
     }
-    status = remove_heads(spill, victim->group, &why);
-    if (status == STATUS_OK)
-        status = drop_group(spill, victim->group, &why);
+    victim->is_retiring = true;
+    rewind_items(victim);
+    return STATUS_OK;
+}
+
+/* Without heads nothing in it is believed any more. */
+static bool
+give_back(const struct spill_victim *victim)
+{
+    struct spill *spill = victim->spill;
+    struct rocks_why why;
+    enum status status;
+
+    if (!victim->is_done || !spill_base_enter(spill))
+        return false;
+    status = drop_group(spill, victim->group, &why);
     spill_base_leave(spill);
-    if (status == STATUS_OK)
-        return STATUS_OK;
-    spill_health_doubt(spill, status, &why);
-    spill_victim_abandon(&lower);
-    return STATUS_IO;
+    if (status == STATUS_OK && victim->group < spill->groups.doubted)
+        spill_group_lose(spill, victim->group + 1);
+    return status == STATUS_OK;
+}
+
+static void
+end(struct lower_victim **lower, bool is_given_back)
+{
+    struct spill_victim *victim = victim_of(*lower);
+
+    *lower = NULL;
+    atomic_store(&victim->spill->groups.closed, 0);
+    if (!is_given_back)
+        spill_group_spare(victim->spill, victim->group);
+    free(victim);
 }
 
 void
 spill_victim_finish(struct lower_victim **lower)
 {
-    struct spill_victim *victim = victim_of(*lower);
-
-    *lower = NULL;
-    end(victim);
+    end(lower, give_back(victim_of(*lower)));
 }
 
 void
 spill_victim_abandon(struct lower_victim **lower)
 {
-    struct spill_victim *victim = victim_of(*lower);
-
-    *lower = NULL;
-    if (victim->below == 0)
-        spill_group_spare(victim->spill, victim->group);
-    end(victim);
+    end(lower, false);
 }
 
 /* --- Without asking. --- */
@@ -400,13 +411,16 @@ spill_victim_sacrifice(struct spill *spill, struct rocks_why *why)
               why->text);
     status = drop_group(spill, id, &more);
     if (status != STATUS_OK) {
+        spill_group_spare(spill, id);
         *why = more;
-        spill_health_doubt(spill, status, why);
         return status;
     }
     spill_group_lose(spill, id + 1);
     /* Without a group they are nothing, here and at the next start. */
-    if (remove_heads(spill, id, &more) != STATUS_OK)
-        log_event(LOG_DEBUG, "spill heads not removed", "%s", more.text);
-    return STATUS_OK;
+    status = remove_heads(spill, id, &more);
+    if (status != STATUS_OK) {
+        *why = more;
+        spill_health_doubt(spill, status, why);
+    }
+    return status;
 }

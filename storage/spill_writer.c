@@ -113,6 +113,9 @@ run(void *arg)
 {
     struct spill *spill = arg;
 
+    /* Nobody waits for it, and it holds no lock that others need while it copies
+     * and sums. */
+    thread_stand_back();
     while (wait(spill)) {
         uint64_t now_ns = clock_now_ns();
 

@@ -264,9 +264,19 @@ choose_account(struct store *store, struct entry *entry, uint64_t now_ns)
     return store->leases[tier];
 }
 
+/* What is about to go is promised to nobody but who has its promise already, for
+ * which it is kept. */
+static bool
+may_lease(const struct store *store, const struct entry *entry, uint64_t now_ns)
+{
+    return entry->leased_until_ns > now_ns || store_may_promise(store, entry);
+}
+
 enum status
 store_lease(struct store *store, struct entry *entry, uint64_t now_ns)
 {
+    if (!may_lease(store, entry, now_ns))
+        return STATUS_BUSY;
     return lease_grant(choose_account(store, entry, now_ns), now_ns,
                        entry->body_size, &entry->leased_until_ns);
 }
@@ -275,6 +285,8 @@ enum status
 store_lease_for(struct store *store, struct entry *entry, uint64_t now_ns,
                 uint64_t duration_ns)
 {
+    if (!may_lease(store, entry, now_ns))
+        return STATUS_BUSY;
     return lease_grant_for(choose_account(store, entry, now_ns), now_ns,
                            duration_ns, entry->body_size,
                            &entry->leased_until_ns);

@@ -161,6 +161,9 @@ enum status store_put_copy(struct store_port *, struct store_put *,
                            const void *bytes, uint32_t n) MUST_USE;
 /* Frees pages and budget: the value is not stored. */
 void store_put_cancel(struct store_port *, struct store_put *);
+/* All bytes are there: their XXH3-64, for who compares it before it finishes (or
+ * cancels) the PUT. */
+uint64_t store_put_checksum(struct store_put *);
 /* The name the PUT was started with, until it ends. */
 struct key store_put_key(const struct store_put *);
 
@@ -179,8 +182,9 @@ struct store_terms {
     unsigned present_forms; /* which forms count as present for it */
 };
 
-/* Seals and stores what was filled, in place of what had that key.  OK, or
- * UNMET: the condition does not hold and nothing was stored.  Ends the PUT. */
+/* Seals and stores what was filled, in place of what had that key.  OK; UNMET:
+ * the condition does not hold; NO_SPACE, for metadata of over CHUNK_META_LM: no
+ * room in the index.  Nothing was stored then.  Ends the PUT. */
 enum status store_put_finish(struct store_port *, struct store_put *,
                              const struct store_terms *) MUST_USE;
 
@@ -200,6 +204,7 @@ struct store_get {
                          runs still */
     struct chunk_meta meta;
     uint8_t form;
+    uint64_t expires_ns; /* out, monotonic; 0: never */
     enum status status;
     void (*done)(struct store_get *); /* set before start */
     struct policy_run *run;           /* likewise: the connection's, lent during
@@ -230,6 +235,10 @@ struct store_promise {
 };
 enum status store_promise(struct store_port *, const struct store_name *,
                           struct store_promise *out) MUST_USE;
+/* The same for lease_ns, or for the longest that may be asked for. */
+enum status store_promise_for(struct store_port *, const struct store_name *,
+                              uint64_t lease_ns,
+                              struct store_promise *out) MUST_USE;
 
 struct store_view {
     uint64_t expires_ns; /* 0: never */

@@ -24,6 +24,21 @@ is_being_sent(const struct entry *entry)
     return chunk != NULL && chunk_is_shared(chunk);
 }
 
+/* It was promised, and may leave DRAM because a tier below has it; but that has
+ * lost it, or is about to give it up. */
+static bool
+is_last_promised(const struct store *store, const struct entry *entry,
+                 uint64_t now_ns)
+{
+    if (entry->leased_until_ns <= now_ns || !entry_is_in(entry, TIER_DRAM))
+        return false;
+    for (unsigned tier = TIER_DRAM + 1; tier < TIER_COUNT; tier++)
+        if (entry_is_in(entry, tier) &&
+            lower_may_promise(store->tiers[tier], &entry->places[tier]))
+            return false;
+    return true;
+}
+
 /* Out of DRAM; out of the index too unless a lower tier has it. */
 static void
 let_go(struct store_port *port, struct part *part, struct entry *entry,
@@ -64,7 +79,8 @@ store_evict(struct store_port *port, enum counter_id reason)
             return false;
         /* To forget what is being sent or written would free nothing yet, and
          * it is in use besides. */
-        if (is_being_sent(entry)) {
+        if (is_being_sent(entry) ||
+            is_last_promised(port->store, entry, now_ns)) {
             part_defer(part, entry, now_ns + IN_USE_NS);
             index_unlock(part);
             continue;

@@ -120,6 +120,7 @@ store_get_start(struct store_port *port, struct store_get *get,
         mark_hit(port->store, part, entry, &access);
     get->meta = entry_meta_copy(entry);
     get->form = entry->form;
+    get->expires_ns = entry->expires_ns;
     chunk = store_chunk(entry);
     if (chunk == NULL && entry_has_body(entry))
         return get_cold(port, part, entry, get, is_use ? &access : NULL);
@@ -145,9 +146,10 @@ store_get_start(struct store_port *port, struct store_get *get,
     return FINISHED;
 }
 
-enum status
-store_promise(struct store_port *port, const struct store_name *name,
-              struct store_promise *out)
+/* lease_ns: NULL for as long as usual. */
+static enum status
+promise(struct store_port *port, const struct store_name *name,
+        const uint64_t *lease_ns, struct store_promise *out)
 {
     uint64_t now_ns = clock_now_ns();
     struct part *part;
@@ -162,7 +164,9 @@ store_promise(struct store_port *port, const struct store_name *name,
     tier = store_best_tier(port->store, entry);
     if (tier != TIER_COUNT &&
         (entry->expires_ns == 0 || entry->expires_ns > now_ns))
-        status = store_lease(port->store, entry, now_ns);
+        status = lease_ns == NULL
+                     ? store_lease(port->store, entry, now_ns)
+                     : store_lease_for(port->store, entry, now_ns, *lease_ns);
     if (status == STATUS_OK) {
         entry->is_promised = true;
         out->tier = tier;
@@ -175,6 +179,20 @@ store_promise(struct store_port *port, const struct store_name *name,
                                   : COUNTER_leases_refused,
               1);
     return status;
+}
+
+enum status
+store_promise(struct store_port *port, const struct store_name *name,
+              struct store_promise *out)
+{
+    return promise(port, name, NULL, out);
+}
+
+enum status
+store_promise_for(struct store_port *port, const struct store_name *name,
+                  uint64_t lease_ns, struct store_promise *out)
+{
+    return promise(port, name, &lease_ns, out);
 }
 
 enum status

@@ -18,16 +18,31 @@ answering(const struct store *store)
     return tiers;
 }
 
-/* With the part locked.  Past its expiry an entry lives by the lease it has, for
- * whoever has that, and is found by nobody else. */
-static bool
-is_here(const struct entry *entry, const struct store_name *name,
-        unsigned answering, uint64_t now_ns)
+/* With the part locked: of those, the tiers that have its body. */
+static unsigned
+tiers_of(const struct store *store, const struct entry *entry,
+         unsigned answering)
 {
-    return (name->forms & (1u << entry->form)) != 0 &&
-           (entry->tiers & answering) != 0 &&
-           (name->part == PART_BODY || entry->meta_size != 0) &&
-           (entry->expires_ns == 0 || entry->expires_ns > now_ns);
+    unsigned tiers = entry->tiers & answering;
+
+    for (unsigned tier = TIER_DRAM + 1; tier < TIER_COUNT; tier++)
+        if (!store_is_held(store, entry, tier))
+            tiers &= ~(1u << tier);
+    return tiers;
+}
+
+/* With the part locked: the tiers that have what a name means; 0: it is not
+ * here.  Past its expiry an entry lives by the lease it has, for whoever has
+ * that, and is found by nobody else. */
+static unsigned
+find_tiers(const struct store *store, const struct entry *entry,
+           const struct store_name *name, unsigned answering, uint64_t now_ns)
+{
+    if ((name->forms & (1u << entry->form)) == 0 ||
+        (name->part != PART_BODY && entry->meta_size == 0) ||
+        (entry->expires_ns != 0 && entry->expires_ns <= now_ns))
+        return 0;
+    return tiers_of(store, entry, answering);
 }
 
 void
@@ -41,12 +56,13 @@ store_look(struct store *store, const struct store_name *names, unsigned count,
         struct part *part = index_lock(store->index, names[i].key.hash);
         const struct entry *entry = part_find(part, &names[i].key);
 
-        out[i].is_here =
-            entry != NULL && is_here(entry, &names[i], tiers, now_ns);
-        if (out[i].is_here) {
-            out[i].tiers = entry->tiers & (uint8_t)tiers;
+        out[i].tiers = 0;
+        if (entry != NULL)
+            out[i].tiers =
+                (uint8_t)find_tiers(store, entry, &names[i], tiers, now_ns);
+        out[i].is_here = out[i].tiers != 0;
+        if (out[i].is_here)
             out[i].body_size = entry->body_size;
-        }
         index_unlock(part);
     }
 }
@@ -60,7 +76,8 @@ lock_here(struct store *store, const struct store_name *name, uint64_t now_ns,
     struct part *part = index_lock(store->index, name->key.hash);
     struct entry *entry = part_find(part, &name->key);
 
-    if (entry != NULL && is_here(entry, name, answering(store), now_ns)) {
+    if (entry != NULL &&
+        find_tiers(store, entry, name, answering(store), now_ns) != 0) {
         *part_out = part;
         return entry;
     }

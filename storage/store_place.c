@@ -15,13 +15,32 @@ store_is_readable(const struct store *store, const struct entry *entry)
     return store_best_tier(store, entry) != TIER_COUNT;
 }
 
+bool
+store_is_held(const struct store *store, const struct entry *entry,
+              enum tier_kind tier)
+{
+    return entry_is_in(entry, tier) &&
+           (tier == TIER_DRAM ||
+            lower_holds(store->tiers[tier], &entry->places[tier]));
+}
+
+bool
+store_may_promise(const struct store *store, const struct entry *entry)
+{
+    for (unsigned tier = TIER_DRAM + 1; tier < TIER_COUNT; tier++)
+        if (entry_is_in(entry, tier) && lower_may_read(store->tiers[tier]) &&
+            lower_may_promise(store->tiers[tier], &entry->places[tier]))
+            return true;
+    return entry_is_in(entry, TIER_DRAM);
+}
+
 enum tier_kind
 store_best_tier(const struct store *store, const struct entry *entry)
 {
     enum tier_kind tier = TIER_DRAM;
 
     while (tier < TIER_COUNT &&
-           (!entry_is_in(entry, tier) ||
+           (!store_is_held(store, entry, tier) ||
             (tier != TIER_DRAM && !lower_may_read(store->tiers[tier]))))
         tier++;
     return tier;

@@ -168,6 +168,14 @@ store_put_cancel(struct store_port *port, struct store_put *put)
     put->budget = 0;
 }
 
+uint64_t
+store_put_checksum(struct store_put *put)
+{
+    if (put->chunk->state == CHUNK_FILLING)
+        chunk_seal(put->chunk);
+    return put->chunk->checksum;
+}
+
 struct key
 store_put_key(const struct store_put *put)
 {
@@ -319,9 +327,9 @@ supersede(struct store_port *port, struct part *part, struct entry *old,
     put->entry = NULL;
 }
 
-enum status
-store_put_finish(struct store_port *port, struct store_put *put,
-                 const struct store_terms *terms)
+static enum status
+finish(struct store_port *port, struct store_put *put,
+       const struct store_terms *terms)
 {
     struct store *store = port->store;
     struct entry *entry = put->entry, *old;
@@ -331,7 +339,7 @@ store_put_finish(struct store_port *port, struct store_put *put,
     uint64_t hash = key.hash;
     struct part *part;
 
-    chunk_seal(put->chunk);
+    (void)store_put_checksum(put);
     entry->form = terms->form;
     entry->sequence = atomic_fetch_add(&store->sequence, 1) + 1;
     part = index_lock(store->index, key.hash);
@@ -357,4 +365,34 @@ store_put_finish(struct store_port *port, struct store_put *put,
     store_put_cancel(port, put);
     mover_nudge(store->mover);
     return STATUS_OK;
+}
+
+/* Room was made for the metadata that lm:// has: more takes another entry. */
+static enum status
+fit_meta(struct store_port *port, struct store_put *put,
+         const struct chunk_meta *meta)
+{
+    struct entry *narrow = put->entry, *entry;
+    struct key key = entry_key(narrow);
+
+    if (meta == NULL || meta->size <= narrow->meta_room)
+        return STATUS_OK;
+    entry = store_new_entry(port, &key, meta->size);
+    if (entry == NULL)
+        return STATUS_NO_SPACE;
+    entry->body_size = narrow->body_size;
+    entry_free(port->store->index, narrow);
+    put->entry = entry;
+    return STATUS_OK;
+}
+
+enum status
+store_put_finish(struct store_port *port, struct store_put *put,
+                 const struct store_terms *terms)
+{
+    enum status status = fit_meta(port, put, terms->meta);
+
+    if (status != STATUS_OK)
+        store_put_cancel(port, put);
+    return status == STATUS_OK ? finish(port, put, terms) : status;
 }

@@ -76,6 +76,10 @@ struct entry *store_new_entry(struct store_port *, const struct key *,
 /* --- Places of a body, in store_place.c; all with the part locked. --- */
 /* Its body can be had: it is in DRAM, or in a tier that answers. */
 bool store_is_readable(const struct store *, const struct entry *);
+/* It is in that tier, which may be out of service, and has not lost it. */
+bool store_is_held(const struct store *, const struct entry *, enum tier_kind);
+/* Some tier has it that answers, and is not about to give it up. */
+bool store_may_promise(const struct store *, const struct entry *);
 /* The fastest tier that has it and answers; TIER_COUNT: none. */
 enum tier_kind store_best_tier(const struct store *, const struct entry *);
 /* Sets which tiers have its body, and counts it there. */

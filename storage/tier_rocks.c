@@ -257,6 +257,34 @@ value_max(const struct tier *tier)
     return spill_of_const(tier)->space.value_max;
 }
 
+static bool
+holds(const struct tier *tier, const struct tier_place *place)
+{
+    return !spill_group_is_hidden(spill_of_const(tier),
+                                  spill_spot(place).group);
+}
+
+static bool
+may_promise(const struct tier *tier, const struct tier_place *place)
+{
+    const struct spill *spill = spill_of_const(tier);
+
+    return holds(tier, place) &&
+           spill_spot(place).group + 1 != atomic_load(&spill->groups.closed);
+}
+
+static uint64_t
+losses(const struct tier *tier)
+{
+    return atomic_load(&spill_of_const(tier)->groups.losses);
+}
+
+static bool
+has_lost(const struct tier *tier, const struct tier_place *place)
+{
+    return spill_group_is_lost(spill_of_const(tier), spill_spot(place).group);
+}
+
 static void
 report_late(struct tier *tier, uint64_t waited_ns)
 {
@@ -269,9 +297,8 @@ wants_reclaim(const struct tier *tier)
 {
     const struct spill *spill = spill_of_const(tier);
 
-    return spill_group_has_lost(spill) ||
-           (spill_group_count(spill) >= 2 &&
-            spill_space_free(spill) < 2 * spill->space.group_size);
+    return spill_group_count(spill) >= 2 &&
+           spill_space_free(spill) < 2 * spill->space.group_size;
 }
 
 static bool
@@ -337,19 +364,22 @@ static const struct lower_ops lower = {
     .may_read = may_read,
     .may_write = may_write,
     .value_max = value_max,
+    .holds = holds,
+    .may_promise = may_promise,
     .report_late = report_late,
     .note = note,
     .flush = flush,
     .flushed = flushed,
+    .losses = losses,
+    .has_lost = has_lost,
     .care = care,
     .submit = submit,
     .wants_reclaim = wants_reclaim,
     .is_tight = is_tight,
     .victim_start = spill_victim_start,
-    .victim_is_blind = spill_victim_is_blind,
     .victim_next = spill_victim_next,
     .victim_bytes = spill_victim_bytes,
-    .victim_has = spill_victim_has,
+    .victim_close = spill_victim_close,
     .victim_retire = spill_victim_retire,
     .victim_finish = spill_victim_finish,
     .victim_abandon = spill_victim_abandon,

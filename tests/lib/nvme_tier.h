@@ -375,7 +375,7 @@ nvme_reclaim(struct nvme_tier *nvme)
         return status;
     for (unsigned i = 0; i < NVME_KEYS; i++)
         if (nvme->kept[i].is_there &&
-            nvme_victim_has(victim, &nvme->kept[i].place))
+            !nvme_holds(nvme->tier, &nvme->kept[i].place))
             nvme_forget(nvme, i);
     nvme_victim_finish(&victim);
     return STATUS_OK;

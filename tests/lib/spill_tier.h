@@ -364,6 +364,46 @@ spill_delete(struct spill_tier *spill, unsigned number)
     spill_forget(spill, number);
 }
 
+/* False: it has told all. */
+static inline bool
+spill_victim_tells(struct lower_victim *victim, struct tier_found *item_out)
+{
+    enum status status;
+
+    do
+        status = lower_victim_next(victim, item_out);
+    while (status == STATUS_BUSY);
+    return status == STATUS_OK;
+}
+
+static inline unsigned
+spill_number_of(const struct tier_found *item)
+{
+    return (unsigned)strtoul((const char *)item->key.bytes, NULL, 10);
+}
+
+/* Is what is kept what the victim has told? */
+static inline bool
+spill_is_item(const struct spill_tier *spill, const struct tier_found *item)
+{
+    const struct spill_kept *kept = &spill->kept[spill_number_of(item)];
+
+    return kept->is_there &&
+           memcmp(&kept->place, &item->place, sizeof(item->place)) == 0;
+}
+
+/* Forgets what a victim holds that has been retired, which ends. */
+static inline void
+spill_give_back(struct spill_tier *spill, struct lower_victim **victim)
+{
+    struct tier_found item;
+
+    while (spill_victim_tells(*victim, &item))
+        if (spill_is_item(spill, &item))
+            spill_forget(spill, spill_number_of(&item));
+    lower_victim_finish(victim);
+}
+
 /* Gives the oldest group back, forgetting what it holds.  MISS: none is. */
 static inline enum status
 spill_reclaim(struct spill_tier *spill)
@@ -376,12 +416,18 @@ spill_reclaim(struct spill_tier *spill)
     status = lower_victim_retire(victim);
     if (status != STATUS_OK)
         return status;
+    spill_give_back(spill, &victim);
+    return STATUS_OK;
+}
+
+/* Forgets what was lost without a victim that told of it. */
+static inline void
+spill_forget_lost(struct spill_tier *spill)
+{
     for (unsigned i = 0; i < SPILL_KEYS; i++)
         if (spill->kept[i].is_there &&
-            lower_victim_has(victim, &spill->kept[i].place))
+            lower_has_lost(spill->tier, &spill->kept[i].place))
             spill_forget(spill, i);
-    lower_victim_finish(&victim);
-    return STATUS_OK;
 }
 
 static inline struct spill_usage

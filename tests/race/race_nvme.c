@@ -137,7 +137,7 @@ reclaim(void)
     for (unsigned i = 0; i < KEYS; i++) {
         pthread_mutex_lock(&slots[i].lock);
         if (slots[i].kept.is_there &&
-            nvme_victim_has(victim, &slots[i].kept.place))
+            !nvme_holds(nvme.tier, &slots[i].kept.place))
             forget(&slots[i]);
         pthread_mutex_unlock(&slots[i].lock);
     }

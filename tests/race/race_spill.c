@@ -155,6 +155,7 @@ static void
 reclaim(void)
 {
     struct lower_victim *victim;
+    struct tier_found item;
 
     if (!lower_wants_reclaim(spill.tier) ||
         lower_victim_start(spill.tier, spill.port, &victim) != STATUS_OK)
@@ -162,15 +163,34 @@ reclaim(void)
     /* IO: the databases are being opened again. */
     if (lower_victim_retire(victim) != STATUS_OK)
         return;
-    for (unsigned i = 0; i < KEYS; i++) {
-        pthread_mutex_lock(&slots[i].lock);
-        if (slots[i].kept.is_there &&
-            lower_victim_has(victim, &slots[i].kept.place))
-            forget(&slots[i]);
-        pthread_mutex_unlock(&slots[i].lock);
+    while (spill_victim_tells(victim, &item)) {
+        struct slot *slot = &slots[spill_number_of(&item)];
+
+        pthread_mutex_lock(&slot->lock);
+        if (slot->kept.is_there &&
+            memcmp(&slot->kept.place, &item.place, sizeof(item.place)) == 0)
+            forget(slot);
+        pthread_mutex_unlock(&slot->lock);
     }
     lower_victim_finish(&victim);
     reclaimed++;
+}
+
+/* What went otherwise. */
+static void
+forget_lost(void)
+{
+    static uint64_t told;
+    uint64_t losses = lower_losses(spill.tier);
+
+    for (unsigned i = 0; i < KEYS && told != losses; i++) {
+        pthread_mutex_lock(&slots[i].lock);
+        if (slots[i].kept.is_there &&
+            lower_has_lost(spill.tier, &slots[i].kept.place))
+            forget(&slots[i]);
+        pthread_mutex_unlock(&slots[i].lock);
+    }
+    told = losses;
 }
 
 static void *
@@ -187,6 +207,7 @@ move(void *arg)
         busy = 0;
         lower_care(spill.tier, spill.port);
         reclaim();
+        forget_lost();
         for (unsigned i = 0; i < PUTS; i++) {
             if (puts[i].is_free && !is_over)
                 start_put(&puts[i], &random);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is written to NVMe, what is skipped, and how space comes back. */
+#include "storage/nvme_scan.h"
+#include "storage/store_look.h"
 #include "tests/lib/store_nvme.h"
+
+#include <fcntl.h>
 
 TestSuite(mover, .init = set_up, .fini = tear_down, .timeout = 60);
 
@@ -51,6 +55,128 @@ Test(mover, a_leased_key_outlives_its_segment)
         put(i, i);
     settle();
     cr_assert_eq(check(1, 1), STATUS_OK);
+}
+
+/* Small ones, of which a segment has so many that it takes a while. */
+#define SMALL 8000u
+
+static void
+put_small(unsigned number)
+{
+    struct key key = key_numbered(&text, KEY_OBJECT, number);
+    struct store_terms terms = {.form = FORM_LM};
+
+    while (usage().queue_bytes + 8 * SIZE > limits.nvme.queue)
+        usleep(100);
+    cr_assert_eq(value_store(port, &key, SMALL, number, &terms), STATUS_OK);
+}
+
+/* Asks for some that are about to go; notes what was promised. */
+static void
+promise_some(unsigned newest, uint64_t *random, bool *is_promised)
+{
+    unsigned kept = (unsigned)usage().tiers[TIER_NVME].chunks;
+
+    for (unsigned i = 0; i < 16 && kept + 300 < newest; i++) {
+        unsigned number = newest - kept - 300 + random_below(random, 900);
+        struct store_name name = name_of(number);
+
+        if (store_exists(port, &name) == STATUS_OK)
+            is_promised[number] = true;
+    }
+}
+
+Test(mover, what_is_promised_while_its_segment_goes_is_kept)
+{
+    static bool is_promised[12000];
+    unsigned count = 0;
+    uint64_t random = 1;
+
+    stop();
+    limits.index_memory = 32u << 20;
+    limits.lease_ns = 60 * NS_PER_SECOND;
+    limits.nvme.reinsert = 0;
+    start();
+    for (unsigned i = 0; i < 12000; i++) {
+        put_small(i);
+        if (i % 16 == 0)
+            promise_some(i, &random, is_promised);
+    }
+    settle();
+    for (unsigned i = 0; i < 12000; i++) {
+        count += is_promised[i];
+        if (is_promised[i])
+            cr_assert_eq(check(i, i), STATUS_OK, "of %u", i);
+    }
+    cr_assert_gt(count, 500);
+    cr_assert_gt(counter_read(&mover_counters, COUNTER_nvme_reclaimed), 1000);
+}
+
+/* The tables of all segments that have one. */
+static void
+break_tables(void)
+{
+    static const uint8_t zero[NVME_BLOCK];
+    struct nvme_super_seen seen;
+    struct nvme_trailer trailer;
+    uint8_t block[NVME_BLOCK];
+    unsigned count = 0;
+    char path[160];
+    off_t at;
+    int fd;
+
+    device_path(path);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(nvme_scan_super(fd, &seen), STATUS_OK);
+    for (at = NVME_DATA_START;; at += (off_t)seen.super.segment_size) {
+        off_t end = at + (off_t)seen.super.segment_size - NVME_BLOCK;
+
+        if (pread(fd, block, NVME_BLOCK, end) != NVME_BLOCK)
+            break;
+        if (nvme_read_trailer(seen.super.identity, block, &trailer) !=
+            NVME_GOOD)
+            continue;
+        end = at + (off_t)trailer.table_block * NVME_BLOCK;
+        cr_assert_eq(pwrite(fd, zero, NVME_BLOCK, end), NVME_BLOCK);
+        count++;
+    }
+    close(fd);
+    cr_assert_gt(count, 5);
+}
+
+/* Nobody can say what was in those segments: the index is looked through. */
+Test(mover, what_nobody_can_tell_of_is_forgotten_all_the_same)
+{
+    uint64_t end_ns;
+
+    stop();
+    limits.index_memory = 32u << 20;
+    start();
+    for (unsigned i = 0; i < 800; i++)
+        put(i, i);
+    settle();
+    break_tables();
+    for (unsigned i = 800; i < 2500; i++) {
+        struct store_sight sight;
+        struct store_name name;
+
+        put(i, i);
+        if (i % 10 != 0)
+            continue;
+        name = name_of(i - 700);
+        store_look(store, &name, 1, &sight);
+        if (!sight.is_here)
+            cr_assert_eq(check(i - 700, i - 700), STATUS_MISS);
+    }
+    settle();
+    end_ns = clock_now_ns() + 10 * NS_PER_SECOND;
+    while (usage().entries > 1200 && clock_now_ns() < end_ns)
+        usleep(1000);
+    cr_assert_leq(usage().entries, 1200);
+    cr_assert_gt(counter_read(&mover_counters, COUNTER_nvme_reclaimed), 1000);
+    cr_assert_eq(check(0, 0), STATUS_MISS);
+    cr_assert_eq(check(2499, 2499), STATUS_OK);
 }
 
 Test(mover, only_what_is_asked_for_again_is_written)

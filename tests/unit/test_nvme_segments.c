@@ -51,11 +51,12 @@ BOTH(nvme_segments, a_segment_retired_and_not_used_yet_is_empty, SMALL)
     cr_assert(!nvme_wants_reclaim(nvme.tier));
 }
 
+static struct tier_place place; /* of one of them */
+
 static unsigned
 count_victim(struct nvme_victim *victim, uint64_t *bytes_out)
 {
     struct nvme_item item;
-    struct tier_place place;
     unsigned count = 0;
 
     *bytes_out = 0;
@@ -65,7 +66,7 @@ count_victim(struct nvme_victim *victim, uint64_t *bytes_out)
 
         cr_assert_eq(memcmp(&place, &nvme.kept[number].place, sizeof(place)),
                      0);
-        cr_assert(nvme_victim_has(victim, &place));
+        cr_assert(nvme_holds(nvme.tier, &place));
         *bytes_out += item.size;
         count++;
     }
@@ -87,19 +88,27 @@ BOTH(nvme_segments, a_victim_lists_its_values_and_no_others, DEVICE)
     for (unsigned round = 0; round < 2; round++) {
         cr_assert_eq(nvme_victim_start(nvme.tier, nvme.port, &victim),
                      STATUS_OK);
-        cr_assert(!nvme_victim_is_blind(victim));
         count = count_victim(victim, &bytes);
         cr_assert_gt(count, 0u);
         cr_assert_eq(count_victim(victim, &bytes), count, "a second time");
         cr_assert_eq(bytes, nvme_victim_bytes(victim));
-        for (unsigned i = 0; i < NVME_KEYS; i++)
-            count -= nvme.kept[i].is_there &&
-                     nvme_victim_has(victim, &nvme.kept[i].place);
-        cr_assert_eq(count, 0u);
+        cr_assert(nvme_may_promise(nvme.tier, &place));
+        nvme_victim_close(victim);
+        cr_assert(nvme_holds(nvme.tier, &place));
+        cr_assert(!nvme_may_promise(nvme.tier, &place));
         cr_assert_eq(nvme_victim_retire(victim), STATUS_OK);
+        for (unsigned i = 0; i < NVME_KEYS; i++) {
+            if (!nvme.kept[i].is_there ||
+                nvme_holds(nvme.tier, &nvme.kept[i].place))
+                continue;
+            nvme_forget(&nvme, i);
+            count--;
+        }
+        cr_assert_eq(count, 0u);
         nvme_victim_finish(&victim);
         cr_assert_null(victim);
     }
+    cr_assert_eq(nvme_losses(nvme.tier), 0u);
 }
 
 BOTH(nvme_segments, a_table_of_many_blocks_is_read_back, DEVICE)
@@ -164,10 +173,10 @@ BOTH(nvme_segments, a_segment_without_its_table_is_walked_and_sealed, DEVICE)
     find_first_table(&table, &trailer);
 }
 
-BOTH(nvme_segments, a_segment_that_lost_its_table_meanwhile_is_a_blind_victim,
-     DEVICE)
+BOTH(nvme_segments, a_segment_that_lost_its_table_meanwhile_is_a_loss, DEVICE)
 {
     struct nvme_victim *victim;
+    uint64_t bytes;
     off_t table, trailer;
 
     puts_many(0, 140, 1);
@@ -175,12 +184,15 @@ BOTH(nvme_segments, a_segment_that_lost_its_table_meanwhile_is_a_blind_victim,
     find_first_table(&table, &trailer);
     breaks(table + NVME_BLOCK);
     cr_assert_eq(nvme_victim_start(nvme.tier, nvme.port, &victim), STATUS_OK);
-    cr_assert(nvme_victim_is_blind(victim));
     cr_assert_eq(nvme_victim_bytes(victim), 0u);
-    cr_assert(nvme_victim_has(victim, &nvme.kept[0].place));
+    cr_assert_eq(count_victim(victim, &bytes), 0u);
     is_there(0, 1);
+    cr_assert_eq(nvme_losses(nvme.tier), 0u);
     cr_assert_eq(nvme_victim_retire(victim), STATUS_OK);
     nvme_victim_finish(&victim);
+    cr_assert_eq(nvme_losses(nvme.tier), 1u);
+    cr_assert(!nvme_holds(nvme.tier, &nvme.kept[0].place));
+    cr_assert(nvme_holds(nvme.tier, &nvme.kept[139].place));
     cr_assert_eq(nvme_get(&nvme, 0), STATUS_MISS);
     is_there(139, 140);
 }

@@ -151,8 +151,11 @@ SPILL_OPEN(spill_health, as_a_last_resort_it_begins_anew, DEVICE)
     AWAIT(is_state("serving"));
     cr_assert_eq(spill_used(&spill).recreated, 1u);
     cr_assert_eq(spill_get_at(&spill, 8, &old), STATUS_MISS);
+    cr_assert_neq(lower_losses(spill.tier), 0u);
+    cr_assert(!lower_holds(spill.tier, &old.place));
+    spill_forget_lost(&spill);
     for (unsigned i = 0; i < 30; i++)
-        spill_forget(&spill, i);
+        is_gone(i);
     puts_many(100, 130, 1000);
     are_there(100, 130, 1000);
     /* No place is ever another's. */
@@ -230,6 +233,24 @@ fills(void)
     close(fd);
 }
 
+/* What a place says is so, also of groups that nobody was told of. */
+static void
+knows_what_it_lost(unsigned count)
+{
+    cr_assert_neq(lower_losses(spill.tier), 0u);
+    for (unsigned i = 0; i < count; i++) {
+        const struct spill_kept *kept = &spill.kept[i];
+        bool is_lost =
+            kept->is_there && lower_has_lost(spill.tier, &kept->place);
+
+        if (!kept->is_there)
+            continue;
+        cr_assert_eq(lower_holds(spill.tier, &kept->place), !is_lost);
+        cr_assert_eq(spill_get(&spill, i), is_lost ? STATUS_MISS : STATUS_OK);
+    }
+    cr_assert(lower_has_lost(spill.tier, &spill.kept[0].place));
+}
+
 /* spill.size is more than there is: the oldest values go, one group at a time,
  * and what is new is kept. */
 SPILL_OPEN(spill_health, on_a_full_filesystem_the_oldest_goes, DEVICE)
@@ -241,6 +262,7 @@ SPILL_OPEN(spill_health, on_a_full_filesystem_the_oldest_goes, DEVICE)
         failed += spill_put(&spill, i, 100 + i, 900000) != STATUS_OK;
     cr_assert_leq(failed, 6u, "%u", failed);
     cr_assert_eq(spill_get(&spill, 0), STATUS_MISS);
+    knows_what_it_lost(60);
     AWAIT(is_state("serving"));
     puts_value(100, 300, 900000);
     is_there(100, 300);
