@@ -14,8 +14,8 @@
  * skip a frame.  A list of keys is, for each, its size (2 bytes) and its bytes.
  * Replies say the id of their request and may overtake each other.
  *
- * Pure, any thread.  Only native.c knows nanopb; what it reads into are the
- * structs below, which point into the buffer that was read.
+ * Pure, any thread, no allocation.  Only native.c knows nanopb; what it reads
+ * into are the structs below, which point into the buffer that was read.
  */
 #ifndef PROTO_NATIVE_H
 #define PROTO_NATIVE_H
@@ -33,8 +33,9 @@
 #define NATIVE_TIERS_MAX   4u
 #define NATIVE_TEXT_MAX    159u /* bytes of `why`; longer ones are cut */
 
-enum native_verb { /* the numbers of the wire */
-    NATIVE_NONE,   /* one that this version does not know */
+/* The numbers of the wire. */
+enum native_verb {
+    NATIVE_NONE, /* one that this version does not know */
     NATIVE_HELLO,
     NATIVE_GET,
     NATIVE_PUT,
@@ -127,42 +128,57 @@ struct native_reply {
     uint64_t body_size;
 };
 
-/* One prefix; consumes it.  BROKEN: not the magic, or a size over its limit;
- * *why says which.  Another version is DONE: the frame can be skipped. */
+/* Each sets *why_out: to a lasting English fragment that says what is wrong, or
+ * to NULL.  `in` is as protocol.h says: MORE consumes nothing. */
+
+/* One prefix; consumes it.  BROKEN, at the first byte where that is possible:
+ * not the magic, or a size over its limit.  Another version is DONE: its frame
+ * has the same prefix and limits, and can be skipped. */
 enum parse native_read_prefix(struct cursor *in, struct native_prefix *out,
                               const char **why_out);
 
-/* Prefix, head and list, whole; the body is what follows in->at.  MORE with
- * short_by as protocol.h says.  A frame of another version, a head that is no
- * such message: DONE with verb NATIVE_NONE and the id if it could be read, so
- * that it can be answered UNSUPPORTED (or BAD_REQUEST: *why is not NULL) and
- * skipped. */
+/* Prefix, head and list, whole; the body is what follows in->at, body_size
+ * bytes, also where there should be none.  DONE with verb NATIVE_NONE, and the
+ * id if it could be read (else 0), is what can only be answered and skipped:
+ * - UNSUPPORTED where *why_out is NULL: another version, an unknown verb;
+ * - BAD_REQUEST where it is not: a head that is no Request or has a field over
+ *   its bound (meta over CHUNK_META_MAX), a space over 255, a form that is none
+ *   of object_name.h, over NATIVE_KEYS_MAX keys, a list that is not exactly
+ *   `count` keys.
+ * Otherwise all of these hold.  What a verb needs of its fields and how many
+ * keys is left to who answers it. */
 enum parse native_read_request(struct cursor *in, struct native_request *out,
                                const char **why_out);
-/* The same; a head that is no Reply is BROKEN. */
+/* The same of a reply.  BROKEN: another version, a head that is no Reply or has
+ * a field over its bound.  A code that is not known is MISS.  The list is not
+ * looked into. */
 enum parse native_read_reply(struct cursor *in, struct native_reply *out,
                              const char **why_out);
 
 /* Prefix and head; the list's bytes (if any: its size is in the prefix, and
  * where list.at is not NULL they are copied behind the head) and the body are
- * the caller's to send.  False where the cursor was too short: NATIVE_FRAME_MAX
- * does without a list. */
+ * the caller's to send.  False, with short_by and nothing written, where the
+ * cursor was too short: NATIVE_FRAME_MAX does without a list.  Sizes and counts
+ * within the limits above are the caller's duty (asserted); texts are cut. */
 #define NATIVE_FRAME_MAX (NATIVE_PREFIX_SIZE + NATIVE_HEAD_MAX)
 bool native_write_request(struct cursor *out, const struct native_request *);
 bool native_write_reply(struct cursor *out, const struct native_reply *);
 
 /* A list of keys, walked in the buffer it arrived in; false at its end, or
- * where it does not go on as a list must.  Sizes are 1 to KEY_SIZE_MAX. */
+ * where it does not go on as a list must, with the list left as it was.  Sizes
+ * are 1 to KEY_SIZE_MAX. */
 bool native_next_key(struct bytes *list, struct bytes *key_out);
 /* Exactly `count` keys, and nothing behind them? */
 bool native_list_is_whole(struct bytes list, uint32_t count);
+/* False, with short_by and nothing written, where the cursor was too short. */
 bool native_put_key(struct cursor *out, const void *key, uint16_t size);
 
-/* What a list that answers has: EXISTS and DROP a code a key, one byte;
- * PREFIX with wants_states a byte a key, in their order: */
+/* What a list that answers has: STATS a text; EXISTS and DROP a code a key, one
+ * byte; PREFIX with wants_states a byte a key, in their order: */
 #define NATIVE_STATE_TIERS  0x0fu /* bit t: in tier t of the reply's tiers */
 #define NATIVE_STATE_LEASED 0x80u
-/* WALK one such entry a key: */
+/* WALK one such entry a key: a byte each of space, kind, form and tiers, 4 of
+ * body_size, then the key as in a list of keys. */
 struct native_entry {
     struct bytes key;
     uint8_t space, kind, form, tiers; /* tiers: bits of enum tier_kind */
@@ -172,6 +188,8 @@ bool native_next_entry(struct bytes *list, struct native_entry *out);
 bool native_put_entry(struct cursor *out, const struct native_entry *);
 
 enum native_code native_code_of(enum status);
-enum status native_status_of(enum native_code); /* UNSUPPORTED: BAD_REQUEST */
+/* UNSUPPORTED: BAD_REQUEST.  Takes any number, such as a byte of EXISTS' list:
+ * one that is none of the enum's is MISS. */
+enum status native_status_of(enum native_code);
 
 #endif

@@ -29,6 +29,7 @@ libserver_a_SOURCES = \
 	server/net/fetch.c \
 	server/net/group.c \
 	server/net/input.c \
+	server/net/order.c \
 	server/net/outbox.c \
 	server/net/roster.c \
 	server/net/watch.c \
@@ -54,6 +55,12 @@ libserver_a_SOURCES = \
 	server/request/digest.c \
 	server/request/glob.c \
 	server/request/lm.c \
+	server/request/native.c \
+	server/request/native_get.c \
+	server/request/native_keys.c \
+	server/request/native_prefix.c \
+	server/request/native_put.c \
+	server/request/native_server.c \
 	server/request/query.c \
 	server/request/request.c \
 	server/request/resp.c \

@@ -33,7 +33,7 @@ static struct command_line command_line;
 const char *argp_program_version = "prefixcached " PACKAGE_VERSION;
 static const char about[] =
     "The remote prefix cache for LLM inference: keeps KV-cache chunks and "
-    "gives them back over lm:// and RESP on one port."
+    "gives them back over lm://, RESP and its native wire on one port."
     "\vSizes are given as 64MiB, 4Gi or 10G, times as 20ms, 5s or 1h.  All "
     "options: prefixcached.conf(5), or --print-config.";
 

@@ -156,6 +156,7 @@ server_reload(struct server *server, const struct options *options)
     atomic_store(&at->pinned_timeout_ns,
                  options->limits_pinned_timeout * NS_PER_MS);
     atomic_store(&at->drain_ns, options->limits_drain * NS_PER_MS);
+    atomic_store(&at->lease_ns, limits.lease_ns);
     atomic_store(&server->head_memory.most, options->limits_head_memory);
 }
 

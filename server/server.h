@@ -32,6 +32,7 @@ struct server_limits {
     _Atomic uint64_t key, head, connections;
     _Atomic uint64_t header_timeout_ns, body_timeout_ns, slow_body_ns;
     _Atomic uint64_t output_timeout_ns, pinned_timeout_ns, drain_ns;
+    _Atomic uint64_t lease_ns; /* as the store has it, for those who are told */
 };
 
 struct server {

@@ -12,11 +12,16 @@ unit_programs = \
 	tests/unit/test_bench_simulate \
 	tests/unit/test_bench_trace \
 	tests/unit/test_bench_values \
+	tests/unit/test_cache_options \
+	tests/unit/test_cache_url \
 	tests/unit/test_catalog \
 	tests/unit/test_catalog_space \
 	tests/unit/test_chunk \
 	tests/unit/test_crash_model \
+	tests/unit/test_doctor_rules \
+	tests/unit/test_doctor_shape \
 	tests/unit/test_extent \
+	tests/unit/test_facts \
 	tests/unit/test_ghost \
 	tests/unit/test_glob \
 	tests/unit/test_index \
@@ -28,6 +33,10 @@ unit_programs = \
 	tests/unit/test_lease \
 	tests/unit/test_log \
 	tests/unit/test_mover \
+	tests/unit/test_native \
+	tests/unit/test_native_examples \
+	tests/unit/test_native_gets \
+	tests/unit/test_native_list \
 	tests/unit/test_nvme_damage \
 	tests/unit/test_nvme_format \
 	tests/unit/test_nvme_health \
@@ -42,6 +51,7 @@ unit_programs = \
 	tests/unit/test_options_endpoint \
 	tests/unit/test_options_finish \
 	tests/unit/test_options_sources \
+	tests/unit/test_placement \
 	tests/unit/test_policy \
 	tests/unit/test_policy_adaptive \
 	tests/unit/test_policy_curve \
@@ -73,6 +83,8 @@ unit_programs = \
 	tests/unit/test_store_put \
 	tests/unit/test_store_spill \
 	tests/unit/test_template \
+	tests/unit/test_top_figures \
+	tests/unit/test_top_page \
 	tests/unit/test_wire_url
 if HAVE_SPILL
 unit_programs += \
@@ -118,7 +130,10 @@ endif
 # LLVMFuzzerTestOneInput() each.  Without --enable-fuzz they replay
 # tests/fuzz/corpus/NAME.
 fuzz_programs = \
+	tests/fuzz/fuzz_cache_url \
+	tests/fuzz/fuzz_dump \
 	tests/fuzz/fuzz_lm \
+	tests/fuzz/fuzz_native \
 	tests/fuzz/fuzz_nvme \
 	tests/fuzz/fuzz_nvme_segment \
 	tests/fuzz/fuzz_options \
@@ -139,8 +154,16 @@ scenario_tests = \
 	tests/scenario/bench_disk.py \
 	tests/scenario/bench_load.py \
 	tests/scenario/bench_lookup.py \
+	tests/scenario/bench_native.py \
 	tests/scenario/bench_simulate.py \
 	tests/scenario/cli.py \
+	tests/scenario/cli_completion.py \
+	tests/scenario/cli_doctor.py \
+	tests/scenario/cli_dump.py \
+	tests/scenario/cli_dump_damage.py \
+	tests/scenario/cli_native.py \
+	tests/scenario/cli_servers.py \
+	tests/scenario/cli_top.py \
 	tests/scenario/cluster.py \
 	tests/scenario/config.py \
 	tests/scenario/connections.py \
@@ -154,15 +177,26 @@ scenario_tests = \
 	tests/scenario/halves.py \
 	tests/scenario/http_port.py \
 	tests/scenario/leases.py \
+	tests/scenario/library.py \
+	tests/scenario/library_hostile.py \
+	tests/scenario/library_install.sh \
+	tests/scenario/library_late.py \
 	tests/scenario/lifecycle.py \
 	tests/scenario/limits.py \
 	tests/scenario/lm.py \
+	tests/scenario/lmcache_plugin.py \
+	tests/scenario/native.py \
+	tests/scenario/native_limits.py \
+	tests/scenario/native_slow.py \
+	tests/scenario/native_tiers.py \
 	tests/scenario/nvme.py \
 	tests/scenario/nvme_space.py \
 	tests/scenario/nvme_start.py \
 	tests/scenario/policies.py \
 	tests/scenario/prefix.py \
 	tests/scenario/prefix_http.py \
+	tests/scenario/python_client.py \
+	tests/scenario/python_servers.py \
 	tests/scenario/rates.py \
 	tests/scenario/redis_clients.py \
 	tests/scenario/redis_tools.sh \
@@ -178,10 +212,12 @@ if HAVE_SPILL
 scenario_tests += \
 	tests/scenario/bench_spill.py \
 	tests/scenario/crash_spill.py \
+	tests/scenario/native_spill.py \
 	tests/scenario/spill.py \
 	tests/scenario/spill_faults.py \
 	tests/scenario/spill_full.py \
 	tests/scenario/spill_gone.py \
+	tests/scenario/spill_lost.py \
 	tests/scenario/spill_space.py \
 	tests/scenario/spill_shown.py \
 	tests/scenario/spill_start.py
@@ -194,6 +230,7 @@ strict_scenario_tests = \
 # What tests run under, no tests themselves.
 tool_programs = \
 	tests/crash/crash \
+	tests/lib/library_client \
 	tests/lib/make_nvme_image \
 	tests/lib/without_uring
 
@@ -213,10 +250,11 @@ AM_CPPFLAGS += $(CRITERION_CFLAGS) $(EVENTS_CFLAGS)
 test_programs = $(criterion_programs) $(race_programs) $(fuzz_programs)
 check_PROGRAMS += $(test_programs) $(tool_programs)
 # A store that answers late stands before the real one (tests/lib/late_store.h).
-late_ldflags = $(AM_LDFLAGS) -Wl,--wrap=store_get_start,--wrap=store_get_cancel,--wrap=store_flush_start,--wrap=store_flush_cancel,--wrap=store_port_submit
+late_ldflags = $(AM_LDFLAGS) -Wl,--wrap=store_get_start,--wrap=store_get_cancel,--wrap=store_flush_start,--wrap=store_flush_cancel,--wrap=store_look,--wrap=store_port_submit
 tests_unit_test_late_gets_LDFLAGS = $(late_ldflags)
 tests_unit_test_late_limits_LDFLAGS = $(late_ldflags)
 tests_unit_test_late_rates_LDFLAGS = $(late_ldflags)
+tests_unit_test_native_gets_LDFLAGS = $(late_ldflags)
 # The crash loop; a library, so that a unit test reaches its rules.
 check_LIBRARIES += libcrash.a
 libcrash_a_SOURCES = \
@@ -232,10 +270,17 @@ libcrash_a_SOURCES = \
 	tests/crash/user_load.c \
 	tests/crash/user_verify.c \
 	tests/crash/value.c
+tests_lib_library_client_LDADD = $(cache_libs)
 tests_crash_crash_SOURCES = tests/crash/main.c
 tests_crash_crash_LDADD = libcrash.a $(LDADD)
 tests_unit_test_crash_model_LDADD = libcrash.a $(LDADD)
-LDADD = $(test_main) $(bench_libs) $(server_libs)
+tests_fuzz_fuzz_dump_LDADD = libcli.a $(LDADD)
+tests_unit_test_doctor_rules_LDADD = libcli.a $(LDADD)
+tests_unit_test_doctor_shape_LDADD = libcli.a $(LDADD)
+tests_unit_test_facts_LDADD = libcli.a $(LDADD)
+tests_unit_test_top_figures_LDADD = libcli.a $(LDADD)
+tests_unit_test_top_page_LDADD = libcli.a $(LDADD)
+LDADD = $(test_main) $(bench_libs) $(cache_libs) $(server_libs)
 $(criterion_programs): test_main = $(CRITERION_LIBS)
 $(fuzz_programs): test_main = $(fuzz_main)
 $(fuzz_programs): libreplay.a
@@ -258,6 +303,8 @@ tests_environment = \
 	PREFIXCACHE_CLI='$(abs_builddir)/prefixcache-cli' \
 	PREFIXCACHE_BENCH='$(abs_builddir)/prefixcache-bench' \
 	PREFIXCACHE_FSCK='$(abs_builddir)/prefixcache-fsck' \
+	PREFIXCACHE_LIBRARY='$(abs_builddir)/libprefixcache.so.0' \
+	PREFIXCACHE_LIBRARY_CLIENT='$(abs_builddir)/tests/lib/library_client' \
 	PREFIXCACHE_MAKE_IMAGE='$(abs_builddir)/tests/lib/make_nvme_image' \
 	PREFIXCACHE_CRASH='$(abs_builddir)/tests/crash/crash' \
 	PREFIXCACHE_SOURCE='$(abs_top_srcdir)' \
@@ -270,7 +317,8 @@ tests_environment = \
 	TSAN_OPTIONS=halt_on_error=1:abort_on_error=1:second_deadlock_stack=1:suppressions='$(abs_top_srcdir)/tests/lib/tsan.supp'
 AM_TESTS_ENVIRONMENT = $(tests_environment) export \
 	PREFIXCACHED PREFIXCACHE_CLI PREFIXCACHE_BENCH PREFIXCACHE_FSCK \
-	PREFIXCACHE_MAKE_IMAGE PREFIXCACHE_CRASH PREFIXCACHE_SOURCE \
+	PREFIXCACHE_LIBRARY PREFIXCACHE_LIBRARY_CLIENT PREFIXCACHE_MAKE_IMAGE PREFIXCACHE_CRASH \
+	PREFIXCACHE_SOURCE \
 	PREFIXCACHE_OUTPUT \
 	PREFIXCACHE_WITHOUT_URING PREFIXCACHE_SANITIZER PYTHONDONTWRITEBYTECODE \
 	ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS;
@@ -294,7 +342,7 @@ crash: all tests/crash/crash$(EXEEXT)
 .PHONY: crash
 
 # Scenarios run the programs, so that those are built first.
-check_DATA = $(bin_PROGRAMS)
+check_DATA = $(bin_PROGRAMS) libprefixcache.so.0
 
 # A check without criterion says what it left out.
 check-local:

@@ -3,17 +3,76 @@
 
 bin_PROGRAMS += prefixcache-cli prefixcache-bench prefixcache-fsck
 
-prefixcache_cli_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
-prefixcache_cli_SOURCES = \
+# A library, so that unit tests and fuzz targets reach its parts.
+noinst_LIBRARIES += libcli.a
+libcli_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(NCURSES_CFLAGS)
+libcli_a_SOURCES = \
 	tools/cli/command.c \
-	tools/cli/main.c \
+	tools/cli/command_cache.c \
+	tools/cli/command_option.c \
+	tools/cli/doctor.c \
+	tools/cli/doctor_asked.c \
+	tools/cli/doctor_case.c \
+	tools/cli/doctor_census.c \
+	tools/cli/doctor_findings.c \
+	tools/cli/doctor_names.c \
+	tools/cli/doctor_puts.c \
+	tools/cli/doctor_report.c \
+	tools/cli/doctor_room.c \
+	tools/cli/doctor_shape.c \
+	tools/cli/doctor_tiers.c \
+	tools/cli/doctor_values.c \
+	tools/cli/dump_format.c \
+	tools/cli/dump_index.c \
+	tools/cli/dump_position.c \
+	tools/cli/dump_reader.c \
+	tools/cli/dump_writer.c \
+	tools/cli/facts.c \
+	tools/cli/flight.c \
+	tools/cli/getter.c \
+	tools/cli/haul.c \
+	tools/cli/holdings.c \
+	tools/cli/key_list.c \
 	tools/cli/output.c \
+	tools/cli/putter.c \
+	tools/cli/spaces.c \
+	tools/cli/top.c \
+	tools/cli/top_figures.c \
+	tools/cli/top_json.c \
+	tools/cli/top_models.c \
+	tools/cli/top_page.c \
+	tools/cli/top_state.c \
+	tools/cli/top_table.c \
+	tools/cli/top_text.c \
 	tools/cli/value.c \
 	tools/cli/verb.c \
+	tools/cli/verb_dump.c \
 	tools/cli/verb_keys.c \
+	tools/cli/verb_lookup.c \
+	tools/cli/verb_many.c \
+	tools/cli/verb_native.c \
+	tools/cli/verb_restore.c \
 	tools/cli/verb_server.c \
-	tools/cli/verb_value.c
-prefixcache_cli_LDADD = $(client_libs) $(base_libs) $(proto_libs) $(JANSSON_LIBS)
+	tools/cli/verb_value.c \
+	tools/cli/verb_verify.c \
+	tools/cli/verb_warm.c \
+	tools/cli/walker.c
+if HAVE_NCURSES
+libcli_a_SOURCES += tools/cli/top_screen.c
+else
+libcli_a_SOURCES += tools/cli/top_screen_none.c
+endif
+cli_libs = libcli.a $(cache_libs) $(NCURSES_LIBS)
+
+# Where shells look for what completes a command.
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = tools/cli/completion/prefixcache-cli
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = tools/cli/completion/_prefixcache-cli
+
+prefixcache_cli_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+prefixcache_cli_SOURCES = tools/cli/main.c
+prefixcache_cli_LDADD = $(cli_libs) $(bench_libs)
 
 # A library, so that unit tests reach its parts.
 noinst_LIBRARIES += libbench.a
@@ -30,12 +89,22 @@ libbench_a_SOURCES = \
 	tools/bench/generator.c \
 	tools/bench/histogram.c \
 	tools/bench/load.c \
+	tools/bench/load_client.c \
 	tools/bench/load_command.c \
+	tools/bench/load_connection.c \
+	tools/bench/load_native.c \
 	tools/bench/load_options.c \
 	tools/bench/load_tier.c \
+	tools/bench/load_url.c \
 	tools/bench/load_value.c \
+	tools/bench/load_wire.c \
 	tools/bench/lookup.c \
+	tools/bench/lookup_asker.c \
 	tools/bench/lookup_command.c \
+	tools/bench/lookup_lm.c \
+	tools/bench/lookup_native.c \
+	tools/bench/lookup_resp.c \
+	tools/bench/native_cache.c \
 	tools/bench/plot.c \
 	tools/bench/probe.c \
 	tools/bench/process_cpu.c \
@@ -56,7 +125,7 @@ libbench_a_SOURCES = \
 	tools/bench/simulate_report.c \
 	tools/bench/simulate_tiers.c \
 	tools/bench/trace.c
-bench_libs = libbench.a $(client_libs) $(storage_libs) $(base_libs) $(proto_libs) $(JANSSON_LIBS) -lm
+bench_libs = libbench.a libcache.a $(client_libs) $(storage_libs) $(base_libs) $(proto_libs) $(JANSSON_LIBS) -lm
 
 prefixcache_bench_SOURCES = \
 	tools/bench/main.c

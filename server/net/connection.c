@@ -44,6 +44,13 @@ on_fetch(struct fetch_list *list)
                               offsetof(struct connection, request.fetches)));
 }
 
+static void
+on_order(struct order_list *list)
+{
+    connection_wake((struct connection *)((char *)list -
+                                          offsetof(struct connection, orders)));
+}
+
 enum status
 connection_open(struct group *group, int fd, const char *peer)
 {
@@ -62,6 +69,9 @@ connection_open(struct group *group, int fd, const char *peer)
     connection->request.fetches.stock = &group->fetches;
     connection->request.fetches.run = &connection->run;
     connection->request.fetches.wake = on_fetch;
+    connection->orders.stock = &group->orders;
+    connection->orders.run = &connection->run;
+    connection->orders.wake = on_order;
     connection->phase = PHASE_HEAD;
     connection->end_reason = COUNTER_connections_closed;
     connection->watch =
@@ -96,6 +106,7 @@ connection_close(struct connection *connection, enum counter_id why)
         store_put_cancel(connection->port, &connection->request.put);
     }
     fetch_forget(&connection->request.fetches, FETCH_ALL);
+    order_forget(&connection->orders);
     if (connection->request.has_flush)
         store_flush_cancel(connection->port, &connection->request.flush);
     watch_free(&connection->watch);
@@ -113,6 +124,7 @@ connection_is_idle(const struct connection *connection)
 {
     return connection->phase == PHASE_HEAD &&
            input_size(&connection->input) == 0 &&
+           connection->orders.count == 0 &&
            outbox_is_empty(&connection->outbox);
 }
 
@@ -137,10 +149,10 @@ connection_wake(struct connection *connection)
     watch_wake(connection->watch);
 }
 
-bool
-connection_shed(struct group *group, const struct connection *spared)
+/* Without getting on. */
+static struct connection *
+find_oldest(struct group *group, const struct connection *spared)
 {
-    static struct log_limiter limiter;
     struct connection *oldest = NULL;
     uint64_t oldest_ns = UINT64_MAX;
 
@@ -152,11 +164,42 @@ connection_shed(struct group *group, const struct connection *spared)
         oldest = at;
         oldest_ns = since_ns;
     }
-    if (oldest == NULL)
+    return oldest;
+}
+
+/* Of those whose request waits for storage, the one that keeps most of it; what
+ * a first buffer would have room for is left to it. */
+static struct connection *
+find_longest(struct group *group, const struct connection *spared)
+{
+    struct connection *longest = NULL;
+    uint32_t most = BUFFER_SIZE;
+
+    for (struct connection *at = group->first; at != NULL; at = at->next) {
+        if (at == spared || !at->request.is_waiting ||
+            at->input.buffer == NULL || at->input.capacity <= most)
+            continue;
+        longest = at;
+        most = at->input.capacity;
+    }
+    return longest;
+}
+
+bool
+connection_shed(struct group *group, const struct connection *spared)
+{
+    static struct log_limiter limiter;
+    struct connection *found = find_oldest(group, spared);
+    const char *what = "the oldest unfinished head or unread reply";
+
+    if (found == NULL) {
+        found = find_longest(group, spared);
+        what = "the longest request that waits for storage";
+    }
+    if (found == NULL)
         return false;
     log_limited(&limiter, LOG_WARN, "limits.head_memory used up",
-                "closing the oldest unfinished head or unread reply, peer=%s",
-                oldest->row.peer);
-    connection_close(oldest, COUNTER_closed_limit);
+                "closing %s, peer=%s", what, found->row.peer);
+    connection_close(found, COUNTER_closed_limit);
     return true;
 }

@@ -15,19 +15,22 @@
  *              many parts is being sent,
  *              or storage has to answer)
  *   CLOSING    (not read: the last       closed
- *              reply is being sent)
+ *              replies are being sent)
  *
- * Requests are answered one after the other.  While a reply can not be sent
- * nothing more is read, which is all the back-pressure there is.
+ * Requests are answered one after the other, but for those of the native wire
+ * that wait for a device: they are orders, and answered between others.  While a
+ * reply can not be sent nothing more is read, which is all the back-pressure
+ * there is.
  */
 #ifndef NET_CONNECTION_H
 #define NET_CONNECTION_H
 
 #include "base/counters.h"
-#include "proto/protocol.h"
+#include "proto/native.h"
 #include "server/index/prefix.h"
 #include "server/net/fetch.h"
 #include "server/net/input.h"
+#include "server/net/order.h"
 #include "server/net/outbox.h"
 #include "server/net/roster.h"
 #include "storage/policy_run.h"
@@ -37,6 +40,7 @@
 #include <stdint.h>
 
 struct group;
+struct request_wire;
 struct server;
 struct watch;
 
@@ -50,6 +54,16 @@ enum phase {
     PHASE_CLOSING
 };
 
+/* A request of the native wire; `head` has its body alone. */
+struct connection_native {
+    struct native_request request; /* its list: what is still to do of it, while
+                                      the phase is HEAD or RUNNING */
+    uint32_t list_size;            /* bytes of all of it */
+    uint32_t found;                /* EXISTS, DROP: keys that were there */
+    uint64_t deadline_ns; /* GET: what waits longer is late; 0: never */
+    bool is_matched;      /* PREFIX: no key was missing so far */
+};
+
 /* The request under way.  `head` points into the input while the phase is HEAD
  * or RUNNING; later only its counts and its command hold. */
 struct request {
@@ -59,6 +73,7 @@ struct request {
     bool has_flush;  /* flush was started and has not ended */
     bool is_waiting; /* for fetches or flush; connection_wake() ends
                                   it */
+    struct connection_native native;
     struct store_put put;
     bool has_put;               /* put was started and has not ended */
     enum status refusal;        /* why the body is being drained, or OK */
@@ -91,7 +106,7 @@ struct connection {
     struct connection *previous, *next; /* the group's list */
     struct roster_row row;
 
-    const struct protocol *protocol; /* NULL until the first byte */
+    const struct request_wire *wire; /* NULL until the first byte */
     uint8_t dialect;
     uint8_t space; /* SELECT n */
     enum phase phase;
@@ -108,11 +123,12 @@ struct connection {
     struct input input;
     struct outbox outbox;
     struct request request;
-    struct policy_run run;  /* which of its accesses belong together */
-    unsigned label;         /* of the model it asked for last (labels.h) */
-    uint64_t missed_object; /* hash of the one whose metadata was its last GET
+    struct order_list orders; /* not answered yet */
+    struct policy_run run;    /* which of its accesses belong together */
+    unsigned label;           /* of the model it asked for last (labels.h) */
+    uint64_t missed_object;   /* hash of the one whose metadata was its last GET
                                that missed; 0: it was something else's */
-    uint64_t body_left;     /* of the body in BODY or DRAIN */
+    uint64_t body_left;       /* of the body in BODY or DRAIN */
 
     /* For limits; monotonic ns. */
     uint64_t head_since_ns; /* of an unfinished head's first byte; 0: none */
@@ -130,10 +146,11 @@ void connection_close(struct connection *, enum counter_id why);
 void connection_wake(struct connection *);
 
 /* limits.head_memory is used up: closes the connection, but not `spared`, that
- * has kept a buffer longest without getting on.  False: there is none. */
+ * has kept a buffer longest without getting on; or else the one that waits for
+ * storage with the longest request.  False: there is none. */
 bool connection_shed(struct group *, const struct connection *spared);
 
-/* Nothing of a request is under way and all is sent. */
+/* Nothing of a request is under way, and all is answered and sent. */
 bool connection_is_idle(const struct connection *);
 
 #endif

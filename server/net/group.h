@@ -10,6 +10,7 @@
 #include "server/index/speed.h"
 #include "server/net/buffers.h"
 #include "server/net/fetch.h"
+#include "server/net/order.h"
 #include "server/net/roster.h"
 #include "server/net/watch.h"
 #include "storage/store.h"
@@ -32,6 +33,7 @@ struct group {
     unsigned number;           /* the worker's */
     struct buffers buffers;
     struct fetch_stock fetches;
+    struct order_stock orders;
     struct watch_group watches;
     watch_ready_fn *on_ready; /* a connection's turn; arg: the connection */
     struct connection *first;

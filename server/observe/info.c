@@ -10,6 +10,7 @@
 #include "server/observe/router_index.h"
 #include "server/observe/tiers.h"
 #include "server/server.h"
+#include "storage/store_look.h"
 
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -97,6 +98,27 @@ write_spill(struct server *server, FILE *file)
     tiers_write_spill_info(&usage, file);
 }
 
+/* How long GETs take by tier, as /v1/stats has it; nothing of a tier that none
+ * was measured of. */
+static void
+write_speeds(struct server *server, FILE *file)
+{
+    unsigned there = store_tiers(server->store);
+
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++) {
+        struct speed_line line = speed_line(
+            server->speeds, server->worker_count, (enum tier_kind)tier);
+
+        if ((there & 1u << tier) == 0 || !line.is_known)
+            continue;
+        fprintf(file, "%s_get_us:%.1f\r\n", tier_kinds[tier]->name,
+                line.get_ns / 1000);
+        if (line.byte_ns > 0)
+            fprintf(file, "%s_get_bytes_per_second:%.0f\r\n",
+                    tier_kinds[tier]->name, 1e9 / line.byte_ns);
+    }
+}
+
 /* Redis's words for a few, then every counter by its own name. */
 static void
 write_stats(struct server *server, FILE *file)
@@ -115,6 +137,8 @@ write_stats(struct server *server, FILE *file)
 static void
 write_counters(struct server *server, FILE *file)
 {
+    fprintf(file, "value_max:%llu\r\n", (number)store_value_max(server->store));
+    write_speeds(server, file);
     rates_text_info(server, file);
     for (unsigned i = 0; i < COUNTER_COUNT; i++)
         fprintf(file, "%s:%llu\r\n", counter_rows[i].name,

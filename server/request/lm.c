@@ -4,6 +4,8 @@
 #include "proto/lm.h"
 
 #include "proto/object_name.h"
+#include "proto/protocol.h"
+#include "server/net/group.h"
 #include "server/request/query.h"
 #include "server/request/request.h"
 #include "server/server.h"
@@ -11,6 +13,50 @@
 /* What LIST answers with at most; longer lists end with a whole name. */
 #define LIST_MAX  (1u << 20)
 #define LIST_STEP 256u
+
+static bool
+claims(const uint8_t *first, size_t n)
+{
+    return protocol_lm.claims(first, n);
+}
+
+static enum parse
+read_head(struct connection *connection, struct cursor *in)
+{
+    return protocol_lm.read_request(in, &connection->dialect,
+                                    &connection->request.head);
+}
+
+static enum parse
+read_more(struct connection *connection, struct cursor *in)
+{
+    return protocol_lm.read_more(in, &connection->request.head);
+}
+
+static enum counter_id
+counter_of(enum verb verb)
+{
+    switch (verb) {
+    case VERB_PUT:
+        return COUNTER_lm_put;
+    case VERB_GET:
+        return COUNTER_lm_get;
+    case VERB_EXISTS:
+        return COUNTER_lm_exists;
+    case VERB_DROP:
+    case VERB_LIST:
+    case VERB_PING:
+    case VERB_COMMAND:
+        break;
+    }
+    return COUNTER_lm_other;
+}
+
+static void
+begin(struct connection *connection)
+{
+    count(connection->counters, counter_of(connection->request.head.verb), 1);
+}
 
 static struct store_name
 name_of(const struct key *key)
@@ -20,8 +66,8 @@ name_of(const struct key *key)
     return name;
 }
 
-enum status
-lm_body_key(struct connection *connection, struct key *key_out)
+static enum status
+body_key(struct connection *connection, struct key *key_out)
 {
     struct request *request = &connection->request;
     const struct bytes *name = &request->head.name;
@@ -34,12 +80,13 @@ lm_body_key(struct connection *connection, struct key *key_out)
 }
 
 /* Both that an EXISTS or a GET may find. */
-void
-lm_lose(struct connection *connection, const struct key *key)
+static void
+lose(struct connection *connection, const struct key *key, enum status why)
 {
     struct key plain = key_make(KEY_PLAIN, key->space, key->bytes, key->size);
     struct store_name object_name = name_of(key), plain_name = name_of(&plain);
 
+    (void)why;
     store_drop(connection->port, &object_name);
     store_drop(connection->port, &plain_name);
 }
@@ -53,7 +100,7 @@ reply(struct connection *connection, struct reply_head *head)
     head->dialect = connection->dialect;
     if (request_text(connection, REPLY_HEAD_MAX, &out) != STATUS_OK)
         return RUN_CLOSE;
-    (void)connection->protocol->write_reply(&out, head);
+    (void)protocol_lm.write_reply(&out, head);
     request_text_done(connection, &out);
     return RUN_DONE;
 }
@@ -182,14 +229,14 @@ run_list(struct connection *connection)
         store_walk(connection->port, &at, LIST_STEP, on_listed, &list);
     while (at != 0 && !list.is_full);
     head.body_size = list.size;
-    (void)connection->protocol->write_reply(&out, &head);
+    (void)protocol_lm.write_reply(&out, &head);
     out.at += list.size;
     request_text_done(connection, &out);
     return RUN_DONE;
 }
 
-enum run
-lm_run(struct connection *connection)
+static enum run
+run(struct connection *connection)
 {
     const struct request_head *head = &connection->request.head;
     struct reply_head alive = {.status = STATUS_OK};
@@ -213,3 +260,41 @@ lm_run(struct connection *connection)
     }
     return reply(connection, &alive);
 }
+
+/* The wire has no word for it. */
+static void
+refuse(struct connection *connection, const char *why)
+{
+    (void)connection;
+    (void)why;
+}
+
+static void
+settle(struct connection *connection)
+{
+    struct bytes *name = &connection->request.head.name;
+
+    name->at = input_settle_head(&connection->input,
+                                 &connection->group->buffers, name->at);
+}
+
+static uint32_t
+head_size(const struct connection *connection)
+{
+    return lm_request_size(connection->dialect);
+}
+
+/* Nobody pipelines it. */
+const struct request_wire lm_wire = {.name = "lm",
+                                     .dialect = DIALECT_UNKNOWN,
+                                     .may_read_more = false,
+                                     .claims = claims,
+                                     .read = read_head,
+                                     .read_more = read_more,
+                                     .begin = begin,
+                                     .body_key = body_key,
+                                     .lose = lose,
+                                     .run = run,
+                                     .refuse = refuse,
+                                     .settle = settle,
+                                     .head_size = head_size};

@@ -7,8 +7,8 @@
 #include "server/net/group.h"
 
 /* A connection asks for keys of one model, most often. */
-static unsigned
-label(struct connection *connection, const struct bytes *key)
+unsigned
+query_label(struct connection *connection, const struct bytes *key)
 {
     connection->label = rates_label(connection->group->rates, connection->space,
                                     key, connection->label);
@@ -39,8 +39,24 @@ query_hit(struct connection *connection, const struct bytes *key,
           const struct store_get *get, uint64_t bytes)
 {
     if (!get->is_promised)
-        rates_hit(connection->group->rates, label(connection, key), get->tier,
-                  bytes);
+        rates_hit(connection->group->rates, query_label(connection, key),
+                  get->tier, bytes);
+}
+
+void
+query_hit_under(struct connection *connection, unsigned label,
+                const struct store_get *get, uint64_t bytes)
+{
+    if (!get->is_promised)
+        rates_hit(connection->group->rates, label, get->tier, bytes);
+}
+
+void
+query_miss_under(struct connection *connection, unsigned label,
+                 const struct store_get *get)
+{
+    if (!get->is_promised)
+        rates_miss(connection->group->rates, label);
 }
 
 void
@@ -48,21 +64,21 @@ query_miss(struct connection *connection, const struct bytes *key,
            const struct store_get *get)
 {
     if (!is_other_half(connection, key) && !get->is_promised)
-        rates_miss(connection->group->rates, label(connection, key));
+        rates_miss(connection->group->rates, query_label(connection, key));
 }
 
 void
 query_promised(struct connection *connection, const struct bytes *key,
                const struct store_promise *promise)
 {
-    rates_hit(connection->group->rates, label(connection, key), promise->tier,
-              promise->body_size);
+    rates_hit(connection->group->rates, query_label(connection, key),
+              promise->tier, promise->body_size);
 }
 
 void
 query_refused(struct connection *connection, const struct bytes *key)
 {
-    rates_miss(connection->group->rates, label(connection, key));
+    rates_miss(connection->group->rates, query_label(connection, key));
 }
 
 enum status
@@ -71,7 +87,7 @@ query_put(struct connection *connection, const struct store_terms *terms)
     struct store_put *put = &connection->request.put;
     struct key key = store_put_key(put);
     struct bytes name = {key.bytes, key.size};
-    unsigned of = label(connection, &name);
+    unsigned of = query_label(connection, &name);
     uint64_t size = put->chunk->size;
     enum status status = store_put_finish(connection->port, put, terms);
 

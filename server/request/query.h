@@ -15,6 +15,12 @@ void query_hit(struct connection *, const struct bytes *key,
                const struct store_get *, uint64_t bytes);
 void query_miss(struct connection *, const struct bytes *key,
                 const struct store_get *);
+/* The same where the key will not be there any more: by its label. */
+unsigned query_label(struct connection *, const struct bytes *key);
+void query_hit_under(struct connection *, unsigned label,
+                     const struct store_get *, uint64_t bytes);
+void query_miss_under(struct connection *, unsigned label,
+                      const struct store_get *);
 /* An EXISTS was answered with 1, or with 0. */
 void query_promised(struct connection *, const struct bytes *key,
                     const struct store_promise *);

@@ -3,73 +3,33 @@
 #include "server/request/request.h"
 
 #include "base/clock.h"
-#include "proto/resp.h"
 #include "server/net/group.h"
 #include "server/request/query.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <string.h>
 
-static enum counter_id
-lm_counter(enum verb verb)
+const struct request_wire *
+request_wire_of(const uint8_t *first, size_t n)
 {
-    switch (verb) {
-    case VERB_PUT:
-        return COUNTER_lm_put;
-    case VERB_GET:
-        return COUNTER_lm_get;
-    case VERB_EXISTS:
-        return COUNTER_lm_exists;
-    case VERB_DROP:
-    case VERB_LIST:
-    case VERB_PING:
-    case VERB_COMMAND:
-        break;
-    }
-    return COUNTER_lm_other;
+    static const struct request_wire *const wires[] = {&native_wire, &resp_wire,
+                                                       &lm_wire};
+
+    for (unsigned i = 0; i < sizeof(wires) / sizeof(*wires); i++)
+        if (wires[i]->claims(first, n))
+            return wires[i];
+    return NULL;
 }
 
-static enum counter_id
-resp_counter(const struct resp_command *command)
+enum parse
+request_read(struct connection *connection, struct cursor *in)
 {
-    switch (command->id) {
-    case RESP_COMMAND_SET:
-    case RESP_COMMAND_SETEX:
-    case RESP_COMMAND_PSETEX:
-    case RESP_COMMAND_SETNX:
-    case RESP_COMMAND_MSET:
-        return COUNTER_resp_put;
-    case RESP_COMMAND_GET:
-    case RESP_COMMAND_MGET:
-    case RESP_COMMAND_GETRANGE:
-        return COUNTER_resp_get;
-    case RESP_COMMAND_EXISTS:
-        return COUNTER_resp_exists;
-    case RESP_COMMAND_HKEYS:
-    case RESP_COMMAND_HSET:
-    case RESP_COMMAND_HGET:
-    case RESP_COMMAND_HMGET:
-    case RESP_COMMAND_HDEL:
-    case RESP_COMMAND_HLEN:
-    case RESP_COMMAND_HEXISTS:
-    case RESP_COMMAND_HGETALL:
-    case RESP_COMMAND_ZADD:
-    case RESP_COMMAND_ZRANGE:
-    case RESP_COMMAND_ZREVRANGE:
-    case RESP_COMMAND_ZCARD:
-    case RESP_COMMAND_EVAL:
-    case RESP_COMMAND_EVALSHA:
-        return COUNTER_resp_index;
-    default:
-        return COUNTER_resp_other;
-    }
+    return connection->wire->read(connection, in);
 }
 
-static bool
-is_lm(const struct connection *connection)
+enum parse
+request_read_more(struct connection *connection, struct cursor *in)
 {
-    return connection->protocol == &protocol_lm;
+    return connection->wire->read_more(connection, in);
 }
 
 void
@@ -85,38 +45,43 @@ request_begin(struct connection *connection)
     request->tally = 0;
     request->cursor = 0;
     request->asked_ns = 0;
-    if (is_lm(connection))
-        count(connection->counters, lm_counter(request->head.verb), 1);
-    else if (request->head.argument_count != 0)
-        count(connection->counters, resp_counter(request->head.command), 1);
+    connection->wire->begin(connection);
 }
 
 enum status
 request_body_key(struct connection *connection, struct key *key_out)
 {
-    return is_lm(connection) ? lm_body_key(connection, key_out)
-                             : resp_body_key(connection, key_out);
+    return connection->wire->body_key(connection, key_out);
 }
 
 void
 request_lose(struct connection *connection, const struct key *key,
              enum status why)
 {
-    if (is_lm(connection))
-        lm_lose(connection, key);
-    else
-        resp_lose(connection, key, why);
+    connection->wire->lose(connection, key, why);
 }
 
 enum run
 request_run(struct connection *connection)
 {
-    enum run run =
-        is_lm(connection) ? lm_run(connection) : resp_run(connection);
+    enum run run = connection->wire->run(connection);
 
     if (run == RUN_DONE || run == RUN_CLOSE)
         fetch_forget(&connection->request.fetches, FETCH_ALL);
     return run;
+}
+
+void
+request_settle(struct connection *connection)
+{
+    connection->wire->settle(connection);
+}
+
+bool
+request_deliver(struct connection *connection)
+{
+    return connection->orders.done_count != 0 &&
+           connection->wire->deliver(connection);
 }
 
 enum status
@@ -148,18 +113,8 @@ request_text_done(struct connection *connection, const struct cursor *cursor)
 void
 request_refuse(struct connection *connection, const char *why)
 {
-    struct cursor out;
-
-    if (!is_lm(connection) && connection->outbox.body == NULL &&
-        request_text(connection, strlen(why) + 16, &out) == STATUS_OK) {
-        char text[512];
-
-        snprintf(text, sizeof(text), "%s%s",
-                 strncmp(why, "ERR ", 4) == 0 ? "" : "ERR ", why);
-        (void)resp_error(&out, text);
-        request_text_done(connection, &out);
-        count(connection->counters, COUNTER_resp_errors, 1);
-    }
+    if (connection->outbox.body == NULL)
+        connection->wire->refuse(connection, why);
     connection->phase = PHASE_CLOSING;
     connection->end_reason = COUNTER_closed_broken;
 }

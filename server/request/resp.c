@@ -2,12 +2,80 @@
 /* From a command to the function that performs it. */
 #include "proto/resp.h"
 
+#include "server/net/group.h"
 #include "server/request/answer.h"
 #include "server/request/resp_request.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define ARGUMENTS_SHOWN 128
+#define HEAD_ALONE      512u
+
+static bool
+claims(const uint8_t *first, size_t n)
+{
+    return protocol_resp.claims(first, n);
+}
+
+static enum parse
+read_head(struct connection *connection, struct cursor *in)
+{
+    return protocol_resp.read_request(in, &connection->dialect,
+                                      &connection->request.head);
+}
+
+static enum parse
+read_more(struct connection *connection, struct cursor *in)
+{
+    return protocol_resp.read_more(in, &connection->request.head);
+}
+
+static enum counter_id
+counter_of(const struct resp_command *command)
+{
+    switch (command->id) {
+    case RESP_COMMAND_SET:
+    case RESP_COMMAND_SETEX:
+    case RESP_COMMAND_PSETEX:
+    case RESP_COMMAND_SETNX:
+    case RESP_COMMAND_MSET:
+        return COUNTER_resp_put;
+    case RESP_COMMAND_GET:
+    case RESP_COMMAND_MGET:
+    case RESP_COMMAND_GETRANGE:
+        return COUNTER_resp_get;
+    case RESP_COMMAND_EXISTS:
+        return COUNTER_resp_exists;
+    case RESP_COMMAND_HKEYS:
+    case RESP_COMMAND_HSET:
+    case RESP_COMMAND_HGET:
+    case RESP_COMMAND_HMGET:
+    case RESP_COMMAND_HDEL:
+    case RESP_COMMAND_HLEN:
+    case RESP_COMMAND_HEXISTS:
+    case RESP_COMMAND_HGETALL:
+    case RESP_COMMAND_ZADD:
+    case RESP_COMMAND_ZRANGE:
+    case RESP_COMMAND_ZREVRANGE:
+    case RESP_COMMAND_ZCARD:
+    case RESP_COMMAND_EVAL:
+    case RESP_COMMAND_EVALSHA:
+        return COUNTER_resp_index;
+    default:
+        return COUNTER_resp_other;
+    }
+}
+
+/* An empty line is no command. */
+static void
+begin(struct connection *connection)
+{
+    const struct request_head *head = &connection->request.head;
+
+    if (head->argument_count != 0)
+        count(connection->counters, counter_of(head->command), 1);
+}
 
 static resp_handler *const handlers[] = {
     [RESP_COMMAND_HELLO] = resp_hello,
@@ -103,8 +171,8 @@ is_put(const struct request_head *head)
            resp_command_takes(head->command, head->argument_count);
 }
 
-enum run
-resp_run(struct connection *connection)
+static enum run
+run(struct connection *connection)
 {
     const struct request_head *head = &connection->request.head;
     struct resp_call call = {.command = head->command,
@@ -127,3 +195,54 @@ resp_run(struct connection *connection)
         return answer_arity(connection, head->command->name);
     return handlers[head->command->id](connection, &call);
 }
+
+static void
+refuse(struct connection *connection, const char *why)
+{
+    bool has_word = strncmp(why, "ERR ", 4) == 0;
+
+    (void)answer_error(connection, "%s%s", has_word ? "" : "ERR ", why);
+}
+
+static void
+move_walk(struct argument_walk *walk, const uint8_t *from, const uint8_t *to)
+{
+    if (walk->at == NULL)
+        return;
+    walk->at = to + (walk->at - from);
+    walk->end = to + (walk->end - from);
+}
+
+static void
+settle(struct connection *connection)
+{
+    struct request *request = &connection->request;
+    const uint8_t *from = request->head.arguments.at;
+    const uint8_t *to = input_settle_head(&connection->input,
+                                          &connection->group->buffers, from);
+
+    move_walk(&request->head.arguments, from, to);
+    move_walk(&request->walk, from, to);
+    move_walk(&request->ahead, from, to);
+}
+
+static uint32_t
+head_size(const struct connection *connection)
+{
+    (void)connection;
+    return HEAD_ALONE;
+}
+
+const struct request_wire resp_wire = {.name = "resp",
+                                       .dialect = 2,
+                                       .may_read_more = true,
+                                       .claims = claims,
+                                       .read = read_head,
+                                       .read_more = read_more,
+                                       .begin = begin,
+                                       .body_key = resp_body_key,
+                                       .lose = resp_lose,
+                                       .run = run,
+                                       .refuse = refuse,
+                                       .settle = settle,
+                                       .head_size = head_size};

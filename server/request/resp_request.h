@@ -21,6 +21,8 @@ typedef enum run resp_handler(struct connection *, struct resp_call *);
 
 /* resp_put.c */
 enum run resp_put(struct connection *);
+enum status resp_body_key(struct connection *, struct key *key_out) MUST_USE;
+void resp_lose(struct connection *, const struct key *, enum status why);
 
 /* resp_get.c */
 resp_handler resp_get, resp_mget, resp_getrange, resp_strlen;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unfinished heads, bodies that hardly move, replies nobody reads. */
+/* Unfinished heads, bodies that hardly move, replies nobody reads, values that
+ * come too late. */
 #include "server/worker/deadline.h"
 
 #include "server/server.h"
@@ -52,12 +53,25 @@ check_slow(struct connection *connection, uint64_t now_ns)
     connection->slow_bytes = 0;
 }
 
+/* A GET of the native wire that stands in line is told too, and ends it. */
+static void
+check_gets(struct connection *connection, uint64_t now_ns)
+{
+    const struct request *request = &connection->request;
+    uint64_t deadline_ns = request->native.deadline_ns;
+
+    order_expire(&connection->orders, now_ns);
+    if (request->is_waiting && deadline_ns != 0 && now_ns > deadline_ns)
+        connection_wake(connection);
+}
+
 void
 deadline_check(struct connection *connection, uint64_t now_ns)
 {
     struct server_limits *limits = &connection->server->limits;
 
     assert(connection->magic == CONNECTION_MAGIC);
+    check_gets(connection, now_ns);
     if (is_late(connection->head_since_ns, now_ns, &limits->header_timeout_ns))
         connection_close(connection, COUNTER_closed_header_timeout);
     else if (is_unread(connection, now_ns))

@@ -35,6 +35,13 @@ turn_received(struct connection *connection, ssize_t n, size_t asked)
         connection->may_read = errno == EINTR;
         return connection->may_read ? STEP_ON : STEP_STARVED;
     }
+    if (n == 0 && connection->phase == PHASE_HEAD &&
+        (connection->orders.count != 0 ||
+         !outbox_is_empty(&connection->outbox))) {
+        /* It has said all that it had to say, and waits. */
+        connection->phase = PHASE_CLOSING;
+        return STEP_ON;
+    }
     if (n <= 0)
         return end(connection, COUNTER_connections_closed);
     /* Less than there was room for: nothing more to get, for now. */
@@ -121,23 +128,19 @@ turn_receive(struct connection *connection)
 static enum step
 choose_wire(struct connection *connection)
 {
-    static const struct protocol *const wires[] = {&protocol_resp,
-                                                   &protocol_lm};
     static struct log_limiter foreign;
     struct cursor cursor = input_cursor(&connection->input);
 
-    for (unsigned i = 0; i < sizeof(wires) / sizeof(wires[0]); i++) {
-        if (wires[i]->claims(cursor.at, cursor_left(&cursor))) {
-            connection->protocol = wires[i];
-            connection->dialect =
-                wires[i] == &protocol_resp ? 2 : DIALECT_UNKNOWN;
-            return STEP_ON;
-        }
+    connection->wire = request_wire_of(cursor.at, cursor_left(&cursor));
+    if (connection->wire != NULL) {
+        connection->dialect = connection->wire->dialect;
+        return STEP_ON;
     }
-    log_limited(&foreign, LOG_WARN, "foreign bytes on the data port",
-                "peer=%s first_byte=0x%02x; lm:// and RESP are served here, "
-                "HTTP on its own port",
-                connection->row.peer, *cursor.at);
+    log_limited(
+        &foreign, LOG_WARN, "foreign bytes on the data port",
+        "peer=%s first_byte=0x%02x; lm://, RESP and the native wire are "
+        "served here, HTTP on its own port",
+        connection->row.peer, *cursor.at);
     return end(connection, COUNTER_closed_foreign);
 }
 
@@ -148,7 +151,7 @@ broken(struct connection *connection)
     static struct log_limiter limiter;
 
     log_limited(&limiter, LOG_WARN, "framing lost", "peer=%s wire=%s: %s",
-                connection->row.peer, connection->protocol->name, why);
+                connection->row.peer, connection->wire->name, why);
     request_refuse(connection, why);
     return STEP_ON;
 }
@@ -184,13 +187,12 @@ step_head(struct connection *connection)
         return turn_receive(connection);
     if (is_over(connection))
         return go_on_later(connection);
-    if (connection->protocol == NULL && choose_wire(connection) == STEP_GONE)
+    if (connection->wire == NULL && choose_wire(connection) == STEP_GONE)
         return STEP_GONE;
     if (input_size(&connection->input) < connection->head_least)
         return turn_receive(connection);
     cursor = input_cursor(&connection->input);
-    switch (connection->protocol->read_request(&cursor, &connection->dialect,
-                                               &connection->request.head)) {
+    switch (request_read(connection, &cursor)) {
     case PARSE_MORE:
         return receive_more(connection, &cursor);
     case PARSE_BROKEN:
@@ -212,8 +214,7 @@ step_more(struct connection *connection)
 
     if (input_size(&connection->input) < connection->head_least)
         return turn_receive(connection);
-    switch (
-        connection->protocol->read_more(&cursor, &connection->request.head)) {
+    switch (request_read_more(connection, &cursor)) {
     case PARSE_MORE:
         return receive_more(connection, &cursor);
     case PARSE_BROKEN:
@@ -303,7 +304,8 @@ take_steps(struct connection *connection)
             if (taken != STEP_ON)
                 return taken;
         }
-        taken = step(connection);
+        /* What is done goes before what is asked for. */
+        taken = request_deliver(connection) ? STEP_ON : step(connection);
     }
     if (taken != STEP_GONE && !outbox_is_empty(&connection->outbox)) {
         enum step sent = send_out(connection);
@@ -311,36 +313,6 @@ take_steps(struct connection *connection)
         return sent == STEP_ON ? taken : sent;
     }
     return taken;
-}
-
-static void
-move_walk(struct argument_walk *walk, const uint8_t *from, const uint8_t *to)
-{
-    if (walk->at == NULL)
-        return;
-    walk->at = to + (walk->at - from);
-    walk->end = to + (walk->end - from);
-}
-
-/* Many requests may wait for storage at one time: one whose head is short gives
- * the buffer back meanwhile. */
-static void
-settle_waiting(struct connection *connection)
-{
-    struct request *request = &connection->request;
-    bool is_lm = connection->protocol == &protocol_lm;
-    const uint8_t *from =
-        is_lm ? request->head.name.at : request->head.arguments.at;
-    const uint8_t *to = input_settle_head(&connection->input,
-                                          &connection->group->buffers, from);
-
-    if (is_lm) {
-        request->head.name.at = to;
-        return;
-    }
-    move_walk(&request->head.arguments, from, to);
-    move_walk(&request->walk, from, to);
-    move_walk(&request->ahead, from, to);
 }
 
 /* Between turns: what to wait for, and which clocks run. */
@@ -355,8 +327,10 @@ settle(struct connection *connection)
         (connection->phase == PHASE_HEAD || connection->phase == PHASE_MORE) &&
         !is_sending && input_size(&connection->input) != 0;
 
+    /* Many requests may wait for storage at one time: one whose head is short
+     * gives the buffer back meanwhile. */
     if (is_waiting)
-        settle_waiting(connection);
+        request_settle(connection);
     else if (!is_running)
         input_settle(&connection->input, buffers);
     outbox_settle(&connection->outbox, buffers);
@@ -371,6 +345,7 @@ settle(struct connection *connection)
     watch_want(
         connection->watch,
         (!is_running || is_waiting) && connection->phase != PHASE_WAITING &&
+            connection->phase != PHASE_CLOSING &&
             !((is_sending || is_waiting) && connection->may_read),
         is_sending || connection->must_go_on || (is_running && !is_waiting));
 }
@@ -383,7 +358,7 @@ is_at_end(struct connection *connection, enum step taken)
     if (!outbox_is_empty(&connection->outbox))
         return false;
     if (connection->phase == PHASE_CLOSING)
-        return true;
+        return connection->orders.count == 0;
     if (!atomic_load(&connection->server->is_draining) ||
         !connection_is_idle(connection))
         return false;

@@ -6,7 +6,6 @@
 #include "server/worker/turn.h"
 
 #include "base/clock.h"
-#include "proto/lm.h"
 #include "server/net/group.h"
 #include "server/request/request.h"
 #include "server/server.h"
@@ -117,9 +116,7 @@ turn_body_start(struct connection *connection)
     connection->slow_bytes = 0;
     connection->head_expected = 0;
     if (size >= LARGE_BODY)
-        connection->head_expected = connection->protocol == &protocol_lm
-                                        ? lm_request_size(connection->dialect)
-                                        : HEAD_ALONE;
+        connection->head_expected = connection->wire->head_size(connection);
     status = request_body_key(connection, &key);
     if (status != STATUS_OK)
         return drain(connection, status);
@@ -159,7 +156,7 @@ add_input(struct connection *connection, struct iovec *vectors, unsigned *count,
     struct input *input = &connection->input;
     size_t room;
 
-    if (body != connection->body_left || connection->protocol == &protocol_lm ||
+    if (body != connection->body_left || !connection->wire->may_read_more ||
         input_make_room(input, &connection->group->buffers, UINT32_MAX) !=
             STATUS_OK)
         return 0;

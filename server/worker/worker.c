@@ -179,7 +179,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
         next = at->next;
         if (at->outbox.body != NULL)
             pinned += at->outbox.body->size;
-        pinned += fetch_bytes(&at->request.fetches);
+        pinned += fetch_bytes(&at->request.fetches) + at->orders.bytes;
         deadline_check(at, now_ns);
     }
     atomic_fetch_add_explicit(&group->server->pinned_bytes,
@@ -245,7 +245,7 @@ worker_open(struct server *server, unsigned number, struct worker **out)
         worker_close(&worker);
         return STATUS_NO_SPACE;
     }
-    group->fetches.port = group->port;
+    group->fetches.port = group->orders.port = group->port;
     *out = worker;
     return STATUS_OK;
 }
@@ -296,6 +296,7 @@ worker_close(struct worker **worker_in)
     *worker_in = NULL;
     assert(worker->magic == WORKER_MAGIC && worker->group.first == NULL);
     fetch_stock_close(&worker->group.fetches);
+    order_stock_close(&worker->group.orders);
     store_port_close(&worker->group.port);
     watch_group_close(&worker->group.watches);
     if (worker->inbox_fd >= 0)

@@ -83,6 +83,35 @@ def judge(cell, results):
     return verdicts
 
 
+def judge_native(cell, results):
+    """At least what RESP gives, and the bar of the ceiling."""
+    verdicts = []
+    ours = results.get("ours-native") or []
+    for name, bar in (("ours-resp", 1),
+                      (pick_ceiling(cell, results),
+                       0.90 if cell.mode == "get" else 0.85)):
+        values = ratios(ours, results.get(name) or [], "gb_per_s")
+        if values:
+            verdicts.append(Verdict(
+                cell, f"native x{cell.in_flight}: GB/s of {name}'s",
+                *quartiles(values), bar, True))
+    return verdicts
+
+
+def judge_lookup(cell, results):
+    """All keys in one request, beside a request for each."""
+    verdicts = []
+    each = results.get("lm EXIST each") or []
+    for name in ("native PREFIX", "native EXISTS"):
+        for field, bar in (("p50_us", 0.2), ("p99_us", 0.5)):
+            values = ratios(results.get(name) or [], each, field)
+            if values:
+                verdicts.append(Verdict(
+                    cell, f"{name}: {field[:3]} of lm EXIST each",
+                    *quartiles(values), bar, False))
+    return verdicts
+
+
 def judge_exists(cell, samples):
     low, median, high = quartiles(samples)
     return [Verdict(cell, "EXISTS p99, ms, beside bulk readers", low, median,
@@ -157,6 +186,12 @@ def print_verdicts(verdicts):
               f"   {sign}{verdict.bar:5.2f}  {word}")
     failed = sum(not has_passed(verdict) for verdict in verdicts)
     print(f"\n{len(verdicts) - failed} of {len(verdicts)} bars hold")
+
+
+def shape_text(cell):
+    """c8; c1x8: one connection, 8 requests on their way."""
+    many = f"x{cell.in_flight}" if cell.in_flight > 1 else ""
+    return f"c{cell.connections}{many}"
 
 
 def size_text(size):

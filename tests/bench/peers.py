@@ -117,20 +117,32 @@ class Ours(Running):
         self.stack.close()
 
 
-class OursOverRedis(Running):
-    """The same kind of server over the other wire, where a PUT is answered."""
+class OursOverAnother(Running):
+    """The same kind of server over another wire, where a PUT is answered."""
 
-    def __init__(self, workers):
-        super().__init__("ours-resp")
+    def __init__(self, name, scheme, workers):
+        super().__init__(name)
+        self.scheme = scheme
         self.inner = Ours(workers)
 
     def start(self, memory):
         self.inner.start(memory)
         self.pid = self.inner.pid
-        self.url = self.inner.url.replace("lm://", "redis://")
+        self.url = self.inner.url.replace("lm://", f"{self.scheme}://")
 
     def stop(self):
         self.inner.stop()
+
+
+class OursNative(OursOverAnother):
+    """By libprefixcache, which may have many requests on their way."""
+
+    def __init__(self, workers):
+        super().__init__("ours-native", "prefixcache", workers)
+
+    def measure(self, cell, seconds, more=()):
+        return super().measure(
+            cell, seconds, ["--in-flight", str(cell.in_flight), *more])
 
 
 class Foreign(Running):
@@ -200,4 +212,5 @@ class Memcached(Foreign):
 
 def all_peers(threads):
     return [Ceiling(1), Ceiling(threads), Ours(threads),
-            OursOverRedis(threads), Redis(), Memcached(threads)]
+            OursOverAnother("ours-resp", "redis", threads),
+            OursNative(threads), Redis(), Memcached(threads)]

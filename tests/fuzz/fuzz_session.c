@@ -4,9 +4,10 @@
  * socket to a worker whose loop is turned here.  They go in one piece, in
  * pieces whose lengths come from the bytes, and one by one, each to a fresh
  * server, and the replies must be the same.  What the bytes mean is left to
- * fuzz_resp and fuzz_lm.
+ * fuzz_resp, fuzz_lm and fuzz_native.
  */
 #include "base/log.h"
+#include "proto/native.h"
 #include "server/daemon.h"
 #include "server/server.h"
 #include "server/worker/worker.h"
@@ -21,6 +22,7 @@
 #define SIZE_MAX_TRIED 2048u
 #define TURNS_MAX      100000u
 #define PIECE_MAX      64u
+#define LIFETIME_TAG   (11u << 3) /* of proto/native.proto */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -190,6 +192,37 @@ is_its_own(const uint8_t *data, size_t size)
     return false;
 }
 
+/* Replies of the native wire tell of times and of the server itself: what may
+ * not differ is what they are to, their codes and their bodies.  A lifetime may
+ * end meanwhile. */
+static void
+require_alike(const uint8_t *data, size_t size, const struct replies *first,
+              const struct replies *second)
+{
+    struct cursor one = {first->bytes, first->bytes + first->size, 0};
+    struct cursor two = {second->bytes, second->bytes + second->size, 0};
+    struct native_reply reply, other;
+    const char *why;
+
+    for (size_t i = 0; i < size; i++)
+        if ((data[i] & 0x7f) == LIFETIME_TAG)
+            return;
+    while (cursor_left(&one) != 0) {
+        require(native_read_reply(&one, &reply, &why) == PARSE_DONE);
+        require(native_read_reply(&two, &other, &why) == PARSE_DONE);
+        require(reply.id == other.id && reply.code == other.code &&
+                reply.index == other.index && reply.kind == other.kind &&
+                reply.matched == other.matched &&
+                reply.body_size == other.body_size);
+        require(cursor_has(&one, reply.body_size) &&
+                cursor_has(&two, reply.body_size));
+        require(memcmp(one.at, two.at, reply.body_size) == 0);
+        one.at += reply.body_size;
+        two.at += reply.body_size;
+    }
+    require(cursor_left(&two) == 0);
+}
+
 static void
 require_same(const struct replies *first, const struct replies *second)
 {
@@ -209,7 +242,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     whole = converse(data, size, all);
     pieces = converse(data, size, some);
     bytes = converse(data, size, single);
-    if (!is_its_own(data, size)) {
+    if (size > 0 && data[0] == NATIVE_MAGIC) {
+        require_alike(data, size, &whole, &pieces);
+        require_alike(data, size, &whole, &bytes);
+    } else if (!is_its_own(data, size)) {
         require_same(&whole, &pieces);
         require_same(&whole, &bytes);
     }

@@ -3,12 +3,13 @@
  * A store that answers when the test says so.  Stands between the server and
  * the real one, for a program that is linked with --wrap of each function here:
  * a GET that finds the body of a key with "late" in its name is PENDING until
- * late_release(), and so are flushes while late_flushes is set.
+ * late_release(), and so are flushes while late_flushes is set.  A look sees such
+ * a value on a device alone.
  */
 #ifndef LIB_LATE_STORE_H
 #define LIB_LATE_STORE_H
 
-#include "storage/store.h"
+#include "storage/store_look.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -39,6 +40,10 @@ void __wrap_store_get_cancel(struct store_port *, struct store_get *);
 enum progress __wrap_store_flush_start(struct store_port *,
                                        struct store_flush *);
 void __wrap_store_flush_cancel(struct store_port *, struct store_flush *);
+void __real_store_look(struct store *, const struct store_name *, unsigned,
+                       struct store_sight *);
+void __wrap_store_look(struct store *, const struct store_name *, unsigned,
+                       struct store_sight *);
 void __real_store_port_submit(struct store_port *);
 void __wrap_store_port_submit(struct store_port *);
 
@@ -80,6 +85,16 @@ __wrap_store_get_start(struct store_port *port, struct store_get *get,
     late_unsubmitted++;
     late_count++;
     return PENDING;
+}
+
+void
+__wrap_store_look(struct store *store, const struct store_name *names,
+                  unsigned count, struct store_sight *out)
+{
+    __real_store_look(store, names, count, out);
+    for (unsigned i = 0; i < count; i++)
+        if (!late_is_off && late_is_name(&names[i]) && out[i].is_here)
+            out[i].tiers = 1u << TIER_NVME;
 }
 
 void

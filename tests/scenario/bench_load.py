@@ -30,7 +30,7 @@ class LoadTest(ServerTest):
     def run_load(self, code, *arguments, scheme="lm"):
         result = subprocess.run(
             [BENCH, "load", self.server.url(scheme), "--tier", "nvme",
-             "--seconds", "0.3", "-c", "4", *map(str, arguments)],
+             "--seconds", "0.3", "-c", "2", *map(str, arguments)],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=120, check=False)
         self.assertEqual(result.returncode, code,

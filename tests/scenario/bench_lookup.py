@@ -66,7 +66,7 @@ class LookupTest(ServerTest):
         self.assertGreater(found["missing_per_second"], 0)
 
     def test_what_makes_no_sense_is_refused(self):
-        for arguments in (["lm://127.0.0.1:1"], ["--keys", 0],
+        for arguments in (["memcached://127.0.0.1:1"], ["--keys", 0],
                           ["--keys", 8193], ["--entries", 5],
                           ["--write", "x"], ["a", "b"], ["-o", "xml"]):
             self.run_lookup(*arguments, code=USAGE)

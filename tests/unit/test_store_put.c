@@ -285,6 +285,77 @@ Test(store_put, knows_its_key_until_it_ends)
     store_put_cancel(here.port, &value.put);
 }
 
+Test(store_put, knows_its_checksum_once_its_bytes_are_there)
+{
+    static const uint32_t sizes[] = {0, 28, 4096, 65537};
+    static uint8_t bytes[65537];
+
+    for (unsigned i = 0; i < 2 * sizeof(sizes) / sizeof(*sizes); i++) {
+        uint32_t size = sizes[i / 2];
+        bool is_stored = i % 2 == 0;
+        struct value_put value;
+
+        value_write(bytes, i, 0, size);
+        cr_assert_eq(begin(&value, i, size), FINISHED);
+        cr_assert_eq(store_put_copy(here.port, &value.put, bytes,
+                                    size < 1000 ? size : 1000),
+                     STATUS_OK);
+        cr_assert_eq(
+            value_receive(here.port, &value, i, chunk_missing(value.put.chunk)),
+            STATUS_OK);
+        cr_assert_eq(store_put_checksum(&value.put), checksum_of(bytes, size));
+        cr_assert_eq(store_put_checksum(&value.put), checksum_of(bytes, size));
+        if (is_stored)
+            cr_assert_eq(store_put_finish(here.port, &value.put, &plain_terms),
+                         STATUS_OK);
+        else
+            store_put_cancel(here.port, &value.put);
+        cr_assert_eq(get(i, i), is_stored ? STATUS_OK : STATUS_MISS);
+    }
+}
+
+Test(store_put, keeps_metadata_of_any_size)
+{
+    struct key key = key_numbered(&text, KEY_OBJECT, 1);
+    struct store_name name = name_body(&key);
+
+    for (unsigned size = 0; size <= CHUNK_META_MAX; size++) {
+        struct chunk_meta meta = {.size = (uint8_t)size};
+        struct store_terms terms = {.meta = &meta, .form = FORM_COLON};
+        struct value_get value;
+
+        memset(meta.bytes, (int)size, size);
+        cr_assert_eq(value_store(here.port, &key, 100, size, &terms),
+                     STATUS_OK);
+        value_ask(here.port, &value, &name);
+        cr_assert(value_fills(value.get.chunk, size));
+        cr_assert_eq(value.get.form, FORM_COLON);
+        cr_assert_eq(value.get.meta.size, size);
+        cr_assert_arr_eq(value.get.meta.bytes, meta.bytes, size);
+        chunk_drop(&value.get.chunk);
+    }
+    store_drop(here.port, &name);
+    cr_assert_eq(usage().index_used, here.at_start.index_used);
+}
+
+Test(store_put, with_an_end_says_so_when_it_is_got)
+{
+    uint64_t end_ns = clock_now_ns() + 3600 * NS_PER_SECOND;
+    struct store_terms terms = {.expires_ns = end_ns};
+    struct key key = key_of(1);
+    struct store_name name = name_body(&key);
+    struct value_get value;
+
+    cr_assert_eq(value_store(here.port, &key, 10, 1, &terms), STATUS_OK);
+    value_ask(here.port, &value, &name);
+    cr_assert_eq(value.get.expires_ns, end_ns);
+    chunk_drop(&value.get.chunk);
+    cr_assert_eq(put(1, 10, 2), STATUS_OK);
+    value_ask(here.port, &value, &name);
+    cr_assert_eq(value.get.expires_ns, 0u);
+    chunk_drop(&value.get.chunk);
+}
+
 static enum status
 put_if(unsigned number, uint64_t seed, enum store_condition condition)
 {

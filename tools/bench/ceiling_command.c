@@ -84,8 +84,10 @@ command_ceiling(int argc, char **argv)
         fprintf(stderr, "%s: the server could not start\n", argv[0]);
         return COMMAND_FAILED;
     }
-    load->url = (struct wire_url){.kind = WIRE_LM, .host = "127.0.0.1"};
-    snprintf(load->url.port, sizeof load->url.port, "%u", server.port);
+    load->url = (struct load_url){
+        .shards = 1, .wire = {.kind = WIRE_LM, .host = "127.0.0.1"}};
+    snprintf(load->url.wire.port, sizeof load->url.wire.port, "%u",
+             server.port);
     load->pid = server.pid;
     struct load_result result;
     char why[512], name[48];

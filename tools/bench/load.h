@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One measured run: connections that get, put or ask for keys as fast as they
- * are answered, each a blocking client on a thread of its own.  The same code
- * measures every server, whatever its wire, so that their figures compare.
+ * are answered, each a client on a thread of its own.  The same code measures
+ * every server, whatever its wire, so that their figures compare.
  */
 #ifndef TOOLS_BENCH_LOAD_H
 #define TOOLS_BENCH_LOAD_H
 
-#include "client/wire.h"
 #include "tools/bench/histogram.h"
 #include "tools/bench/load_tier.h"
+#include "tools/bench/load_url.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,10 +20,11 @@ enum load_mode { LOAD_GET, LOAD_PUT, LOAD_MIXED, LOAD_EXISTS };
 enum load_kind { KIND_GET, KIND_PUT, KIND_EXISTS, KIND_COUNT };
 
 struct load_plan {
-    struct wire_url url;
+    struct load_url url;
     enum load_mode mode;
     unsigned get_share; /* of MIXED, in per cent */
     unsigned connections;
+    unsigned in_flight; /* requests of each that are on their way at most */
     size_t size;        /* of each value */
     uint64_t keys;      /* walked round and round, so that memory is cold */
     uint64_t first_key; /* the number of the first */

@@ -66,6 +66,7 @@ set_defaults(struct load_options *options_out)
         .plan = {.mode = LOAD_GET,
                  .get_share = 70,
                  .connections = 1,
+                 .in_flight = 1,
                  .size = DEFAULT_SIZE,
                  .seconds = 3,
                  .is_verified = true},

@@ -9,7 +9,7 @@
 #include <argp.h>
 
 struct load_options {
-    struct load_plan plan; /* url and pid are left to the command */
+    struct load_plan plan; /* what `load` alone has is left to it */
     enum report_form form;
     int fill; /* 1 and 0 when asked for, else -1: where the mode reads */
 };

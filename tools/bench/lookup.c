@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each connection is a blocking client on a thread of its own, and shares
- * nothing that changes. */
+/* Each connection is a client on a thread of its own, and shares nothing that
+ * changes.  How a wire is asked is lookup_asker.h's. */
 #include "tools/bench/lookup.h"
 
 #include "base/clock.h"
 #include "tools/bench/load_value.h"
+#include "tools/bench/lookup_asker.h"
 #include "tools/bench/random.h"
 
 #include <errno.h>
@@ -16,13 +17,13 @@
 
 #define OPEN_TIMEOUT_MS 30000u
 #define SMALL_SIZE      256u
-#define PUT_TOGETHER    256u /* small values of one MSET */
+#define PUT_TOGETHER    256u /* small values of one request */
 #define WRITE_KEYS      64u  /* overwritten round and round */
-#define OPTIONS_MAX     3u   /* words before the keys */
 
 struct client {
     const struct lookup_plan *plan;
     pthread_t thread;
+    struct lookup_asker *asker; /* NULL: it has a wire, and writes */
     struct wire *wire;
     uint64_t random, stop_ns, end_ns;
     struct lookup_result result;
@@ -37,87 +38,33 @@ take_status(struct client *client, enum status status, const char *what)
         return true;
     client->status = status;
     snprintf(client->why, sizeof client->why, "%s: %s", what,
-             wire_why(client->wire));
+             client->asker != NULL ? lookup_asker_why(client->asker)
+                                   : wire_why(client->wire));
     return false;
-}
-
-/* Reads one reply to its end; the last integer of it that a name (NULL: none)
- * stands before is *found. */
-static bool
-read_reply(struct client *client, const char *name, int64_t *found)
-{
-    size_t size = name == NULL ? 0 : strlen(name);
-    struct resp_token token;
-    struct bytes text;
-    bool is_next = name == NULL;
-
-    for (int64_t left = 1; left > 0; left--) {
-        if (!take_status(client, wire_token(client->wire, &token, &text),
-                         "reply"))
-            return false;
-        if (token.type == RESP_ARRAY || token.type == RESP_MAP)
-            left += token.number;
-        if (token.type == RESP_INTEGER && is_next) {
-            *found = token.number;
-            name = NULL; /* the first one counts */
-            is_next = false;
-        } else if (token.type == RESP_BULK && name != NULL) {
-            is_next = text.size == size && memcmp(text.at, name, size) == 0;
-        }
-    }
-    return true;
-}
-
-static bool
-fill_some(struct client *client, uint64_t first, unsigned count)
-{
-    static const uint8_t value[SMALL_SIZE];
-    struct bytes words[2 * PUT_TOGETHER + 1];
-    char names[PUT_TOGETHER][LOAD_NAME_SIZE];
-    int64_t none;
-
-    words[0] = wire_text("MSET");
-    for (unsigned i = 0; i < count; i++) {
-        words[2 * i + 1] = load_name(first + i, SMALL_SIZE, names[i]);
-        words[2 * i + 2] = (struct bytes){value, sizeof value};
-    }
-    return take_status(client, wire_command(client->wire, 2 * count + 1, words),
-                       "put") &&
-           read_reply(client, NULL, &none);
 }
 
 static enum status
 fill(struct client *client)
 {
+    static const uint8_t value[SMALL_SIZE];
+    const struct bytes body = {value, sizeof value};
     uint64_t entries = client->plan->entries;
 
     for (uint64_t at = 0; at < entries; at += PUT_TOGETHER) {
-        uint64_t count = entries - at;
+        char texts[PUT_TOGETHER][LOAD_NAME_SIZE];
+        struct bytes names[PUT_TOGETHER];
+        unsigned count = 0;
 
-        if (count > PUT_TOGETHER)
-            count = PUT_TOGETHER;
-        if (!fill_some(client, at, (unsigned)count))
+        while (count < PUT_TOGETHER && at + count < entries) {
+            names[count] = load_name(at + count, SMALL_SIZE, texts[count]);
+            count++;
+        }
+        if (!take_status(client,
+                         lookup_asker_put(client->asker, names, count, body),
+                         "put"))
             return client->status;
     }
     return STATUS_OK;
-}
-
-/* The words of one lookup; the names lie in `names`. */
-static unsigned
-spell(struct client *client, struct bytes *words, char (*names)[LOAD_NAME_SIZE])
-{
-    const struct lookup_plan *plan = client->plan;
-    uint64_t first =
-        random_below(&client->random, plan->entries - plan->keys + 1);
-    unsigned count = 0;
-
-    words[count++] = wire_text("PREFIX.MATCH");
-    if (plan->with_tiers)
-        words[count++] = wire_text("WITHTIERS");
-    words[count++] = wire_text("--");
-    for (unsigned i = 0; i < plan->keys; i++)
-        words[count++] = load_name(first + i, SMALL_SIZE, names[i]);
-    return count;
 }
 
 static void *
@@ -125,25 +72,29 @@ ask(void *argument)
 {
     struct client *client = argument;
     const struct lookup_plan *plan = client->plan;
-    struct bytes *words = calloc(plan->keys + OPTIONS_MAX, sizeof *words);
-    char(*names)[LOAD_NAME_SIZE] = calloc(plan->keys, sizeof *names);
+    struct bytes *names = calloc(plan->keys, sizeof *names);
+    char(*texts)[LOAD_NAME_SIZE] = calloc(plan->keys, sizeof *texts);
 
-    while (words != NULL && names != NULL && clock_now_ns() < client->stop_ns) {
-        unsigned count = spell(client, words, names);
+    while (names != NULL && texts != NULL && clock_now_ns() < client->stop_ns) {
+        uint64_t first =
+            random_below(&client->random, plan->entries - plan->keys + 1);
+        unsigned matched = 0;
+
+        for (unsigned i = 0; i < plan->keys; i++)
+            names[i] = load_name(first + i, SMALL_SIZE, texts[i]);
         uint64_t start_ns = clock_now_ns();
-        int64_t matched = 0;
-
-        if (!take_status(client, wire_command(client->wire, count, words),
-                         "ask") ||
-            !read_reply(client, plan->with_tiers ? "matched" : NULL, &matched))
+        if (!take_status(
+                client,
+                lookup_asker_ask(client->asker, names, plan->keys, &matched),
+                "ask"))
             break;
         histogram_add(&client->result.latency, clock_now_ns() - start_ns);
-        client->result.incomplete += matched != (int64_t)plan->keys;
+        client->result.incomplete += matched != plan->keys;
     }
-    if (words == NULL || names == NULL)
+    if (names == NULL || texts == NULL)
         client->status = STATUS_NO_SPACE;
-    free(words);
     free(names);
+    free(texts);
     client->end_ns = clock_now_ns();
     return NULL;
 }
@@ -197,12 +148,15 @@ open_all(const struct lookup_plan *plan, struct client *clients, unsigned count,
          char *why, size_t room)
 {
     for (unsigned i = 0; i < count; i++) {
+        struct client *client = &clients[i];
         enum status status;
 
-        clients[i].plan = plan;
-        clients[i].random = i + 1;
-        status =
-            wire_open(&plan->url, OPEN_TIMEOUT_MS, &clients[i].wire, why, room);
+        client->plan = plan;
+        client->random = i + 1;
+        status = i < plan->connections
+                     ? lookup_asker_open(plan, &client->asker, why, room)
+                     : wire_open(&plan->url.wire, OPEN_TIMEOUT_MS,
+                                 &client->wire, why, room);
         if (status != STATUS_OK)
             return status;
     }
@@ -271,6 +225,7 @@ lookup_run(const struct lookup_plan *plan, struct lookup_result *result,
     for (unsigned i = 0; i < count; i++) {
         if (clients[i].status != STATUS_OK && clients[i].why[0] != '\0')
             snprintf(why, room, "%s", clients[i].why);
+        lookup_asker_close(&clients[i].asker);
         wire_close(&clients[i].wire);
     }
     free(clients);

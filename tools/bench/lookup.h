@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prefix lookups against a running server: connections that ask PREFIX.MATCH of
- * so many keys that are all there, at random places of what was put, one lookup
- * after the other; beside them, if wanted, one that puts large values.
+ * Lookups against a running server: connections that ask for so many keys that
+ * are all there, at random places of what was put, one lookup after the other;
+ * beside them, if wanted, one that puts large values.
  */
 #ifndef TOOLS_BENCH_LOOKUP_H
 #define TOOLS_BENCH_LOOKUP_H
 
-#include "client/wire.h"
 #include "tools/bench/histogram.h"
+#include "tools/bench/load_url.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,17 +16,23 @@
 
 #define LOOKUP_KEYS_MAX 8192u
 
+enum lookup_verb {
+    LOOKUP_PREFIX, /* how many are here, from the first on; not over lm:// */
+    LOOKUP_EXISTS  /* each, with a lease */
+};
+
 struct lookup_plan {
-    struct wire_url url; /* redis:// */
-    uint64_t entries;    /* small values, put first if is_filled */
-    unsigned keys;       /* of a lookup, 1 .. LOOKUP_KEYS_MAX */
+    struct load_url url; /* not memcached:// */
+    enum lookup_verb verb;
+    uint64_t entries; /* small values, put first if is_filled */
+    unsigned keys;    /* of a lookup, 1 .. LOOKUP_KEYS_MAX */
     unsigned connections;
     double seconds;
     uint64_t
         write_rate;    /* bytes a second put meanwhile; 0: none, UINT64_MAX: as
                             many as go */
     size_t write_size; /* of each such value */
-    bool is_filled, with_tiers;
+    bool is_filled, with_tiers; /* of PREFIX over redis:// */
 };
 
 struct lookup_result {

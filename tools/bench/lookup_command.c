@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `prefixcache-bench lookup`: prefix lookups of a server, or the index alone. */
 #include "tools/bench/command.h"
-#include "tools/bench/lookup.h"
+#include "tools/bench/lookup_asker.h"
 #include "tools/bench/probe.h"
 #include "tools/bench/quantity.h"
 #include "tools/bench/report.h"
@@ -14,7 +14,8 @@
 #define ENTRIES_MOST 0xffffffffu /* what a name has room for */
 
 enum {
-    OPTION_ENTRIES = 0x100,
+    OPTION_ASK = 0x100,
+    OPTION_ENTRIES,
     OPTION_KEYS,
     OPTION_SECONDS,
     OPTION_WRITE,
@@ -24,6 +25,10 @@ enum {
 };
 
 static const struct argp_option options[] = {
+    {"ask", OPTION_ASK, "prefix|exists", 0,
+     "How much of them is here, or each of them, with a lease (prefix; over "
+     "lm://, exists)",
+     0},
     {"entries", OPTION_ENTRIES, "N", 0, "Small values to look for (1000000)",
      0},
     {"keys", OPTION_KEYS, "N", 0, "Keys of a lookup (512)", 0},
@@ -41,8 +46,8 @@ static const struct argp_option options[] = {
 
 struct arguments {
     struct lookup_plan plan;
-    const char *url_text; /* NULL: the index alone */
     enum report_form form;
+    bool has_verb;
 };
 
 static void
@@ -51,14 +56,41 @@ take_url(const struct argp_state *state, char *text,
 {
     char why[256];
 
-    if (arguments->url_text != NULL)
+    if (arguments->plan.url.text != NULL)
         argp_error(state, "one URL, not also '%s'", text);
-    if (wire_url_parse(text, &arguments->plan.url, why, sizeof why) !=
+    if (load_url_parse(text, &arguments->plan.url, why, sizeof why) !=
         STATUS_OK)
         argp_error(state, "%s", why);
-    if (arguments->plan.url.kind != WIRE_RESP)
-        argp_error(state, "lookups are asked over redis://, not %s", text);
-    arguments->url_text = text;
+}
+
+static void
+take_verb(const struct argp_state *state, const char *text,
+          struct arguments *arguments)
+{
+    arguments->has_verb = true;
+    if (strcmp(text, "prefix") == 0)
+        arguments->plan.verb = LOOKUP_PREFIX;
+    else if (strcmp(text, "exists") == 0)
+        arguments->plan.verb = LOOKUP_EXISTS;
+    else
+        argp_error(state, "--ask: '%s' is not prefix or exists", text);
+}
+
+static void
+check(const struct argp_state *state, struct arguments *arguments)
+{
+    struct lookup_plan *plan = &arguments->plan;
+    const char *why;
+
+    if (plan->entries < plan->keys)
+        argp_error(state, "fewer --entries than --keys");
+    if (plan->url.text == NULL)
+        return;
+    if (!arguments->has_verb && !plan->url.is_native &&
+        plan->url.wire.kind == WIRE_LM)
+        plan->verb = LOOKUP_EXISTS;
+    if (!lookup_asker_may(plan, &why))
+        argp_error(state, "%s: %s", plan->url.text, why);
 }
 
 static void
@@ -84,8 +116,7 @@ parse_rest(int key, char *text, const struct argp_state *state,
         take_url(state, text, arguments);
         return 0;
     case ARGP_KEY_SUCCESS:
-        if (arguments->plan.entries < arguments->plan.keys)
-            argp_error(state, "fewer --entries than --keys");
+        check(state, arguments);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -99,6 +130,9 @@ parse(int key, char *text, struct argp_state *state)
     struct lookup_plan *plan = &arguments->plan;
 
     switch (key) {
+    case OPTION_ASK:
+        take_verb(state, text, arguments);
+        return 0;
     case OPTION_ENTRIES:
         plan->entries =
             quantity_count_option(state, "entries", text, 1, ENTRIES_MOST);
@@ -171,12 +205,13 @@ print_lookup(const struct arguments *arguments,
              const struct lookup_result *result)
 {
     const struct lookup_plan *plan = &arguments->plan;
+    const char *verb = plan->verb == LOOKUP_PREFIX ? "prefix" : "exists";
 
     if (arguments->form == REPORT_JSON) {
         print_json(json_pack(
-            "{s:s, s:I, s:I, s:I, s:o, s:f, s:I}", "server",
-            arguments->url_text, "entries", (json_int_t)plan->entries, "keys",
-            (json_int_t)plan->keys, "connections",
+            "{s:s, s:s, s:I, s:I, s:I, s:o, s:f, s:I}", "server",
+            plan->url.text, "ask", verb, "entries", (json_int_t)plan->entries,
+            "keys", (json_int_t)plan->keys, "connections",
             (json_int_t)plan->connections, "lookup",
             report_latency_json(&result->latency, result->elapsed_ns),
             "written_gb_per_s",
@@ -184,8 +219,8 @@ print_lookup(const struct arguments *arguments,
             "incomplete", (json_int_t)result->incomplete));
         return;
     }
-    printf("%s: lookups of %u of %llu keys, %u connection%s\n",
-           arguments->url_text, plan->keys, (unsigned long long)plan->entries,
+    printf("%s: lookups (%s) of %u of %llu keys, %u connection%s\n",
+           plan->url.text, verb, plan->keys, (unsigned long long)plan->entries,
            plan->connections, plan->connections == 1 ? "" : "s");
     report_latency_head(stdout);
     report_latency_row(stdout, "lookup", &result->latency, result->elapsed_ns);
@@ -207,7 +242,7 @@ command_lookup(int argc, char **argv)
         .doc = "Ask a server how much of many prompts is here, and print how "
                "long that takes; without a URL, probe an index in this process "
                "alone."
-               "\vURL is redis://."};
+               "\vURL is redis://, prefixcache:// or lm://."};
     struct arguments arguments = {.plan = {.entries = 1000000,
                                            .keys = 512,
                                            .connections = 1,
@@ -218,10 +253,10 @@ command_lookup(int argc, char **argv)
     char why[512];
 
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    if (arguments.url_text == NULL)
+    if (arguments.plan.url.text == NULL)
         return run_probe(&arguments, argv[0]);
     if (lookup_run(&arguments.plan, &result, why, sizeof why) != STATUS_OK) {
-        fprintf(stderr, "%s: %s: %s\n", argv[0], arguments.url_text, why);
+        fprintf(stderr, "%s: %s: %s\n", argv[0], arguments.plan.url.text, why);
         return COMMAND_FAILED;
     }
     print_lookup(&arguments, &result);

@@ -140,9 +140,11 @@ print_table(FILE *file, const char *server, const struct load_plan *plan,
 {
     char size[32];
     quantity_write_size(plan->size, size, sizeof size);
-    fprintf(file, "%s of %s values, %u connection%s, %" PRIu64 " keys, %s\n",
-            mode_names[plan->mode], size, plan->connections,
-            plan->connections == 1 ? "" : "s", plan->keys, server);
+    fprintf(file, "%s of %s values, %u connection%s, ", mode_names[plan->mode],
+            size, plan->connections, plan->connections == 1 ? "" : "s");
+    if (plan->in_flight > 1)
+        fprintf(file, "%u in flight over each, ", plan->in_flight);
+    fprintf(file, "%" PRIu64 " keys, %s\n", plan->keys, server);
     print_latencies(file, result);
     fprintf(file, "\n%.3f GB/s",
             report_gb_per_s(result->bytes, result->elapsed_ns));
@@ -178,11 +180,12 @@ print_json(FILE *file, const char *server, const struct load_plan *plan,
            const struct load_result *result)
 {
     json_t *root = json_pack(
-        "{s:s, s:s, s:I, s:i, s:I, s:b, s:f, s:I, s:f, s:f, s:I, s:I, s:I, "
-        "s:I}",
+        "{s:s, s:s, s:I, s:i, s:i, s:I, s:b, s:f, s:I, s:f, s:f, s:I, s:I, "
+        "s:I, s:I}",
         "server", server, "mode", mode_names[plan->mode], "size",
-        (json_int_t)plan->size, "connections", (int)plan->connections, "keys",
-        (json_int_t)plan->keys, "verified", (int)plan->is_verified, "seconds",
+        (json_int_t)plan->size, "connections", (int)plan->connections,
+        "in_flight", (int)plan->in_flight, "keys", (json_int_t)plan->keys,
+        "verified", (int)plan->is_verified, "seconds",
         (double)result->elapsed_ns / 1e9, "bytes", (json_int_t)result->bytes,
         "gb_per_s", report_gb_per_s(result->bytes, result->elapsed_ns),
         "ops_per_s", per_second(count_operations(result), result->elapsed_ns),

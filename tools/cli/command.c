@@ -53,24 +53,37 @@ command_fail(const struct command *command, enum status status)
     return fail(command, status, wire_why(command->wire));
 }
 
+/* Options of a verb are words that only the native wire has. */
+static bool
+is_native(const struct command *command)
+{
+    if (command->is_native || command->verb->wire >= VERB_NATIVE)
+        return true;
+    for (unsigned i = 0; verb_options[i].name != NULL; i++)
+        if (command->options[i] != NULL)
+            return true;
+    return false;
+}
+
 /* The wire would refuse these as well, but as if the server had. */
 static bool
 may_carry(const struct command *command, const char *key)
 {
+    bool is_lm = !is_native(command) && command->url.kind == WIRE_LM;
     size_t size = strlen(key);
 
     if (size == 0) {
         command_complain(command, "a key needs at least one byte");
         return false;
     }
-    if (command->url.kind == WIRE_LM && size > LM_KEY_SIZE) {
+    if (is_lm && size > LM_KEY_SIZE) {
         command_complain(command,
                          "the key is %zu bytes long; lm:// carries at most %u "
                          "(redis:// up to %u)",
                          size, LM_KEY_SIZE, KEY_SIZE_MAX);
         return false;
     }
-    if (command->url.kind == WIRE_LM && key[size - 1] == ' ') {
+    if (is_lm && key[size - 1] == ' ') {
         command_complain(command,
                          "the key ends in a space, which lm:// cannot carry "
                          "(redis:// can)");
@@ -91,7 +104,7 @@ may_carry_all(const struct command *command)
 {
     int keys = command->verb->keys;
 
-    if (keys == ARGUMENTS_ANY)
+    if (keys == ARGUMENTS_ANY || keys > command->argc)
         keys = command->argc;
     for (int i = 0; i < keys; i++)
         if (!may_carry(command, command->argv[i]))
@@ -102,7 +115,7 @@ may_carry_all(const struct command *command)
 static bool
 choose_wire(struct command *command)
 {
-    if (!command->verb->is_resp || command->url.kind == WIRE_RESP)
+    if (command->verb->wire == VERB_URL || command->url.kind == WIRE_RESP)
         return true;
     if (command->url.kind == WIRE_MEMCACHED) {
         command_complain(command, "memcached:// cannot say this; expected a "
@@ -113,14 +126,14 @@ choose_wire(struct command *command)
     return true;
 }
 
-enum exit_code
-command_run(struct command *command)
+static enum exit_code
+run_on_wire(struct command *command)
 {
     char why[512];
     enum exit_code code;
     enum status status;
 
-    if (!choose_wire(command) || !may_carry_all(command))
+    if (!choose_wire(command))
         return EXIT_USAGE;
     status = wire_open(&command->url, command->timeout_ms, &command->wire, why,
                        sizeof why);
@@ -129,4 +142,31 @@ command_run(struct command *command)
     code = command->verb->run(command);
     wire_close(&command->wire);
     return code;
+}
+
+static enum exit_code
+run_on_cache(struct command *command)
+{
+    struct command_target target = {.url = command->url_text};
+    enum exit_code code;
+
+    if (command->verb->wire == VERB_ALONE)
+        return command->verb->run_native(command);
+    code = command_open_cache(command, &target, &command->cache);
+    if (code != EXIT_DONE)
+        return code;
+    if (command->verb->wire != VERB_OPENED)
+        code = command_greet(command, command->url_text, command->cache);
+    if (code == EXIT_DONE)
+        code = command->verb->run_native(command);
+    prefixcache_close(&command->cache);
+    return code;
+}
+
+enum exit_code
+command_run(struct command *command)
+{
+    if (!may_carry_all(command))
+        return EXIT_USAGE;
+    return is_native(command) ? run_on_cache(command) : run_on_wire(command);
 }

@@ -6,9 +6,7 @@
 #include "tools/cli/command.h"
 
 #include <argp.h>
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,51 +21,27 @@
 
 const char *argp_program_version = "prefixcache-cli " PACKAGE_VERSION;
 
-enum option_key { KEY_URL = 'u', KEY_OUTPUT = 'o', KEY_TIMEOUT = 't' };
+/* An option of a verb is KEY_VERB and the number of its row. */
+enum option_key {
+    KEY_URL = 'u',
+    KEY_OUTPUT = 'o',
+    KEY_TIMEOUT = 't',
+    KEY_VERB = 256
+};
 
 static const struct argp_option options[] = {
     {"url", KEY_URL, "URL", 0,
-     "Server: lm://HOST:PORT, redis://HOST:PORT[/NAMESPACE], or "
-     "SCHEME+unix:///PATH; default is $PREFIXCACHE_URL, else " URL_DEFAULT,
+     "Server: prefixcache://HOST:PORT[,HOST:PORT...][/NAMESPACE], "
+     "lm://HOST:PORT, redis://HOST:PORT[/NAMESPACE], or SCHEME+unix:///PATH; "
+     "default is $PREFIXCACHE_URL, else " URL_DEFAULT,
      0},
     {"output", KEY_OUTPUT, "FORMAT", 0, "table (default) or json", 0},
     {"timeout", KEY_TIMEOUT, "TIME", 0,
      "Give up when the server makes no progress for this long: 5s (default), "
      "500ms, 2m; a number alone is in seconds; 0 waits for ever",
      0},
-    {NULL, 0, NULL, 0, NULL, 0},
 };
-
-/* False for what is no time. */
-static bool
-read_timeout(const char *text, unsigned *ms_out)
-{
-    static const struct {
-        const char *name;
-        double ms;
-    } units[] = {{"", 1e3}, {"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}};
-    char *end = NULL;
-    double number;
-
-    /* strtod would take signs, spaces, "inf" and hexadecimal. */
-    if (!isdigit((unsigned char)*text) || text[strspn(text, "0")] == 'x' ||
-        text[strspn(text, "0")] == 'X')
-        return false;
-    number = strtod(text, &end);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (strcmp(end, units[i].name) != 0)
-            continue;
-        number *= units[i].ms;
-        if (number > INT_MAX)
-            return false;
-        *ms_out = (unsigned)number;
-        /* 0 means no limit; a tiny one is not meant to. */
-        if (number > 0 && *ms_out == 0)
-            *ms_out = 1;
-        return true;
-    }
-    return false;
-}
+#define COMMON_COUNT (sizeof options / sizeof *options)
 
 static void
 read_format(const char *text, struct command *command,
@@ -78,26 +52,52 @@ read_format(const char *text, struct command *command,
         argp_error(state, "--output %s: expected table or json", text);
 }
 
-static void
-finish(struct command *command, const struct argp_state *state)
+/* The limits of arguments do not count where an option names keys. */
+static bool
+is_many(const struct command *command)
 {
-    char why[256];
+    for (unsigned i = 0; verb_options[i].name != NULL; i++)
+        if (command->options[i] != NULL && verb_is_many(i))
+            return true;
+    return false;
+}
+
+static void
+check_arguments(const struct command *command, const struct argp_state *state)
+{
     const struct verb_row *verb = command->verb;
 
-    if (verb == NULL)
-        argp_error(state, "a command is missing");
-    else if (command->argc < verb->least)
+    for (unsigned i = 0; verb_options[i].name != NULL; i++)
+        if (command->options[i] != NULL &&
+            !verb_takes(verb, verb_options[i].name))
+            argp_error(state, "%s: --%s is no option of it", verb->name,
+                       verb_options[i].name);
+    if (is_many(command))
+        return;
+    if (command->argc < verb->least)
         argp_error(state, "%s: an argument is missing: expected %s", verb->name,
                    verb->arguments);
     else if (verb->most != ARGUMENTS_ANY && command->argc > verb->most)
         argp_error(state, "%s: \"%s\" is one argument too many", verb->name,
                    command->argv[verb->most]);
+}
+
+static void
+finish(struct command *command, const struct argp_state *state)
+{
+    char why[256];
+
+    if (command->verb == NULL)
+        argp_error(state, "a command is missing");
+    else
+        check_arguments(command, state);
     if (command->url_text == NULL)
         command->url_text = getenv("PREFIXCACHE_URL");
     if (command->url_text == NULL || *command->url_text == '\0')
         command->url_text = URL_DEFAULT;
-    if (wire_url_parse(command->url_text, &command->url, why, sizeof why) !=
-        STATUS_OK)
+    command->is_native = command_is_native(command->url_text);
+    if (!command->is_native && wire_url_parse(command->url_text, &command->url,
+                                              why, sizeof why) != STATUS_OK)
         argp_error(state, "--url %s: %s", command->url_text, why);
 }
 
@@ -114,7 +114,7 @@ on_option(int key, char *text, struct argp_state *state)
         read_format(text, command, state);
         return 0;
     case KEY_TIMEOUT:
-        if (!read_timeout(text, &command->timeout_ms))
+        if (!command_read_time(text, &command->timeout_ms))
             argp_error(state,
                        "--timeout %s: expected a time such as 5s or 500ms",
                        text);
@@ -131,8 +131,11 @@ on_option(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         finish(command, state);
         return 0;
-    default: /* keys that only parsers with children need */
-        return ARGP_ERR_UNKNOWN;
+    default: /* or keys that only parsers with children need */
+        if (key < KEY_VERB || key >= KEY_VERB + (int)VERB_OPTIONS_MAX)
+            return ARGP_ERR_UNKNOWN;
+        command->options[key - KEY_VERB] = text != NULL ? text : "";
+        return 0;
     }
 }
 
@@ -141,9 +144,9 @@ static char *
 on_help(int key, const char *text, void *input)
 {
     static const char before[] =
-        "Exit status: 0 done or found, 1 not found, 2 bad usage or a file "
-        "that could not be read or written, 3 no connection or it was lost, "
-        "4 the server answered an error.";
+        "Exit status: 0 done or found, 1 not found, or not all of it done, 2 "
+        "bad usage or a file that could not be read or written, 3 no "
+        "connection or it was lost, 4 the server answered an error.";
     char *help = NULL;
     size_t size = 0;
     FILE *to;
@@ -160,17 +163,56 @@ on_help(int key, const char *text, void *input)
     for (const struct verb_row *verb = verb_rows; verb->name != NULL; verb++) {
         int width = fprintf(to, "  %s %s", verb->name, verb->arguments);
 
-        fprintf(to, "%*s%s\n", width < 20 ? 20 - width : 1, "", verb->summary);
+        if (width >= 20)
+            width = fprintf(to, "\n") - 1;
+        fprintf(to, "%*s%s\n", 20 - width, "", verb->summary);
     }
     fprintf(to, "\n%s", before);
     return fclose(to) == 0 ? help : (char *)(uintptr_t)text;
 }
 
+/* "get, put: what it does"; made once, for as long as the program runs. */
+static char *
+describe(const struct verb_option *option)
+{
+    char *text = NULL;
+    size_t size = 0;
+    const char *between = "";
+    FILE *to = open_memstream(&text, &size);
+
+    if (to == NULL)
+        return NULL;
+    for (const struct verb_row *verb = verb_rows; verb->name != NULL; verb++)
+        if (verb_takes(verb, option->name)) {
+            fprintf(to, "%s%s", between, verb->name);
+            between = ", ";
+        }
+    fprintf(to, ": %s", option->summary);
+    return fclose(to) == 0 ? text : NULL;
+}
+
+static void
+make_options(struct argp_option *all)
+{
+    memcpy(all, options, sizeof options);
+    all += COMMON_COUNT;
+    *all++ = (struct argp_option){.doc = "Of single commands:", .group = 1};
+    for (int i = 0; verb_options[i].name != NULL; i++)
+        *all++ = (struct argp_option){.name = verb_options[i].name,
+                                      .key = KEY_VERB + i,
+                                      .arg = verb_options[i].argument,
+                                      .doc = describe(&verb_options[i]),
+                                      .group = 1};
+    *all = (struct argp_option){.name = NULL};
+}
+
 int
 main(int argc, char **argv)
 {
+    /* Static, so that what describe() made is reachable to the end. */
+    static struct argp_option all[COMMON_COUNT + VERB_OPTIONS_MAX + 2];
     static const struct argp argp = {
-        .options = options,
+        .options = all,
         .parser = on_option,
         .args_doc = "COMMAND [ARGUMENT...]",
         .doc = " ", /* so that on_help() is asked for it */
@@ -180,6 +222,7 @@ main(int argc, char **argv)
     enum exit_code code;
 
     argp_err_exit_status = EXIT_USAGE;
+    make_options(all);
     command.argv = calloc((size_t)argc, sizeof *command.argv);
     if (command.argv == NULL ||
         argp_parse(&argp, argc, argv, 0, NULL, &command) != 0) {

@@ -5,7 +5,6 @@
  */
 #include "tools/cli/output.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,22 +55,28 @@ is_control(const uint8_t *at, size_t size)
 }
 
 void
-output_name(struct bytes name)
+output_name_to(FILE *to, struct bytes name)
 {
     for (size_t i = 0; i < name.size;) {
         const uint8_t *at = name.at + i;
         size_t size = character_size(at, name.size - i);
 
         if (size == 1 && *at == '\\') {
-            fputs("\\\\", stdout);
+            fputs("\\\\", to);
         } else if (size != 0 && !is_control(at, size)) {
-            fwrite(at, 1, size, stdout);
+            fwrite(at, 1, size, to);
         } else {
             size = 1;
-            printf("\\x%02x", *at);
+            fprintf(to, "\\x%02x", *at);
         }
         i += size;
     }
+}
+
+void
+output_name(struct bytes name)
+{
+    output_name_to(stdout, name);
 }
 
 static char *

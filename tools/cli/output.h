@@ -9,10 +9,12 @@
 #include "proto/message.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 /* Prints bytes on stdout so that they harm no terminal and read back: what is
  * no printable UTF-8 becomes \xNN, and a backslash two. */
 void output_name(struct bytes);
+void output_name_to(FILE *, struct bytes);
 
 /* Sets object.NAME to text, or object.NAME_base64 where it is no UTF-8.  False
  * when out of memory. */

@@ -160,8 +160,9 @@ open_section(json_t *object, struct bytes name)
     return json_object_set_new(object, lower, section) == 0 ? section : NULL;
 }
 
-static bool
-print_json(struct bytes text)
+/* NULL: no memory, or text that is no UTF-8. */
+static json_t *
+make_object(struct bytes text)
 {
     json_t *object = json_object(), *section = object;
     struct bytes line;
@@ -178,9 +179,17 @@ print_json(struct bytes text)
             section = NULL;
     }
     if (section != NULL)
-        return output_json(object);
+        return object;
     json_decref(object);
-    return false;
+    return NULL;
+}
+
+static bool
+print_json(struct bytes text)
+{
+    json_t *object = make_object(text);
+
+    return object != NULL && output_json(object);
 }
 
 enum exit_code
@@ -209,4 +218,52 @@ verb_stat(struct command *command)
         return EXIT_REFUSED;
     }
     return EXIT_DONE;
+}
+
+/* Of some shards each has a heading, or in JSON a field "shard" and a line. */
+static enum exit_code
+say_shard(const struct command *command, const char *name, const char *text)
+{
+    struct bytes bytes = wire_text(text);
+    json_t *object;
+
+    if (!command->is_json) {
+        if (name != NULL)
+            printf("%s\n", name);
+        print_table(bytes);
+        return EXIT_DONE;
+    }
+    object = make_object(bytes);
+    if (object != NULL && name != NULL)
+        json_object_set_new(object, "shard", json_string(name));
+    if (object != NULL && output_json(object))
+        return EXIT_DONE;
+    command_complain(command, "%s answered with text that is no UTF-8",
+                     command->url_text);
+    return EXIT_REFUSED;
+}
+
+enum exit_code
+verb_stat_native(struct command *command)
+{
+    struct prefixcache_shard shards[PREFIXCACHE_SHARDS_MAX];
+    size_t count = prefixcache_shards(command->cache, shards,
+                                      PREFIXCACHE_SHARDS_MAX, sizeof *shards);
+    enum exit_code code = EXIT_DONE;
+
+    for (size_t i = 0; i < count; i++) {
+        char *text = NULL;
+        int status = prefixcache_stats(command->cache, i, &text);
+        enum exit_code said = EXIT_CONNECTION;
+
+        if (status == PREFIXCACHE_OK)
+            said = say_shard(command, count > 1 ? shards[i].name : NULL, text);
+        else
+            command_complain(command, "%s does not answer: %s", shards[i].name,
+                             prefixcache_status_name(status));
+        free(text);
+        if (said != EXIT_DONE)
+            code = said;
+    }
+    return code;
 }
