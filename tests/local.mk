@@ -85,6 +85,7 @@ unit_programs = \
 	tests/unit/test_template \
 	tests/unit/test_top_figures \
 	tests/unit/test_top_page \
+	tests/unit/test_watch \
 	tests/unit/test_wire_url
 if HAVE_SPILL
 unit_programs += \

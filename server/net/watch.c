@@ -12,6 +12,7 @@
 struct watch {
     struct watch_group *group;
     struct event read, write;
+    struct event woken; /* of its own: one that is due can not be added */
     bool wants_read, wants_write, is_bulk;
     watch_ready_fn *ready;
     void *arg;
@@ -111,6 +112,8 @@ watch_new(struct watch_group *group, int fd, watch_ready_fn *ready, void *arg)
                  on_watch, watch);
     event_priority_set(&watch->read, WATCH_SHORT);
     event_priority_set(&watch->write, WATCH_BULK);
+    event_assign(&watch->woken, group->base, -1, 0, on_watch, watch);
+    event_priority_set(&watch->woken, WATCH_BULK);
     /* Only the first of a descriptor can fail: it makes room for all. */
     if (event_add(&watch->read, NULL) != 0) {
         free(watch);
@@ -142,7 +145,7 @@ watch_want(struct watch *watch, bool read, bool write)
 void
 watch_wake(struct watch *watch)
 {
-    event_active(&watch->write, EV_WRITE, 0);
+    event_active(&watch->woken, EV_WRITE, 0);
 }
 
 void
@@ -165,6 +168,7 @@ watch_free(struct watch **watch)
     /* Also where nothing is wanted: it may have been woken. */
     event_del(&(*watch)->read);
     event_del(&(*watch)->write);
+    event_del(&(*watch)->woken);
     free(*watch);
     *watch = NULL;
 }
