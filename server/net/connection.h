@@ -119,6 +119,7 @@ struct connection {
     uint32_t turn_left;     /* bytes this turn may still move */
     uint64_t turn_until_ns; /* when it ends at the latest */
     bool must_go_on;        /* it ended with requests still in the input */
+    bool is_long;           /* its time is used up */
 
     struct input input;
     struct outbox outbox;

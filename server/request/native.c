@@ -58,10 +58,12 @@ read_without_list(struct cursor *in, const struct native_prefix *prefix,
     memcpy(frame, in->at, size);
     memset(frame + LIST_SIZE_AT, 0, sizeof(prefix->list_size));
     parse = native_read_request(&walk, out, why_out);
+    /* Another version or an unknown verb is that first of all. */
+    if (out->verb != NATIVE_NONE || *why_out != NULL)
+        *why_out = "the list is longer than limits.head allows";
     out->verb = NATIVE_NONE;
     out->list = (struct bytes){NULL, 0};
     out->body_size += prefix->list_size;
-    *why_out = "the list is longer than limits.head allows";
     in->at += size;
     return parse;
 }

@@ -51,12 +51,25 @@ pack_tiers(unsigned there, unsigned tiers)
     return (uint8_t)packed;
 }
 
+/* 0: none was asked for, or there are none. */
+static uint32_t
+lease_ms_of(const struct connection *connection)
+{
+    const struct prefix_terms *terms = &connection->request.prefix.terms;
+
+    if (!terms->is_leased)
+        return 0;
+    return (uint32_t)(store_lease_length(connection->server->store,
+                                         terms->lease_ns) /
+                      NS_PER_MS);
+}
+
 static void
 mark(struct connection *connection, const struct prefix_key *keys,
      unsigned count)
 {
     struct request *request = &connection->request;
-    bool is_leased = request->prefix.terms.is_leased;
+    bool is_leased = lease_ms_of(connection) != 0;
     unsigned there = store_tiers(connection->server->store);
     uint8_t *marks = native_marks(connection);
 
@@ -108,10 +121,7 @@ finish(struct connection *connection)
     reply.bytes = sum.bytes;
     reply.has_load_us = sum.load_ns >= 0;
     reply.load_us = reply.has_load_us ? (uint64_t)(sum.load_ns / 1000) : 0;
-    if (prefix->terms.is_leased)
-        reply.lease_ms = (uint32_t)(store_lease_length(server->store,
-                                                       prefix->terms.lease_ns) /
-                                    NS_PER_MS);
+    reply.lease_ms = lease_ms_of(connection);
     for (unsigned tier = 0; tier < TIER_COUNT; tier++)
         if ((tiers & 1u << tier) != 0)
             tell_tier(server, &sum, tier, &reply.tiers[reply.tier_count++]);

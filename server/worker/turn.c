@@ -64,9 +64,11 @@ read_ahead(const struct connection *connection, size_t room)
 }
 
 static bool
-is_over(const struct connection *connection)
+is_over(struct connection *connection)
 {
-    return clock_now_ns() >= connection->turn_until_ns;
+    connection->is_long =
+        connection->is_long || clock_now_ns() >= connection->turn_until_ns;
+    return connection->is_long;
 }
 
 /* There is more to do without any event that says so. */
@@ -338,8 +340,10 @@ settle(struct connection *connection)
         connection->head_since_ns = 0;
     else if (connection->head_since_ns == 0)
         connection->head_since_ns = clock_now_ns();
+    /* Who has used up a whole turn with short requests is no short one. */
     watch_set_bulk(connection->watch, connection->phase == PHASE_BODY ||
-                                          connection->phase == PHASE_DRAIN);
+                                          connection->phase == PHASE_DRAIN ||
+                                          connection->is_long);
     /* While a reply is being sent or waited for nothing is read, but few clients
      * send then: reading is given up only where there is something to read. */
     watch_want(
@@ -376,7 +380,7 @@ turn_run(struct connection *connection)
     connection->is_in_turn = true;
     connection->turn_left = TURN_BYTES;
     connection->turn_until_ns = clock_now_ns() + TURN_NS;
-    connection->must_go_on = false;
+    connection->must_go_on = connection->is_long = false;
     taken = take_steps(connection);
     if (taken == STEP_GONE)
         return;

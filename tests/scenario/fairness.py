@@ -3,7 +3,9 @@
 """Short requests go before slices of large values on a worker, and large values
 go on all the same, however many short requests there are.  (How long an EXISTS
 waits among large values is measured by tests/bench/run, mode exists.)"""
+import contextlib
 import os
+import socket
 import sys
 import threading
 import unittest
@@ -16,6 +18,9 @@ from server_test import MIB, ServerTest  # noqa: E402
 LARGE = 16 * MIB
 FLOODS = 4
 PIPELINE = 200
+PINGS = 50
+# Requests; a turn of half a millisecond has a thousand or two of the shortest.
+FEW_TURNS = 12000
 
 
 class Fairness(ServerTest):
@@ -55,6 +60,32 @@ class Fairness(ServerTest):
         client.send(announce("large", LARGE) + value + b"\r\n")
         self.assertEqual(client.reply(), b"+OK")
         self.assertEqual(client.command("GET", "large"), value)
+
+    def test_one_that_sends_without_end_goes_no_more_often_than_others(self):
+        client = socket.create_connection(("127.0.0.1", self.server.data_port))
+        self.addCleanup(client.close)
+        requests = encode("EXISTS", "none") * 10000
+
+        def send():
+            with contextlib.suppress(OSError):
+                while not self.is_over.is_set():
+                    client.sendall(requests)
+
+        def receive():
+            with contextlib.suppress(OSError):
+                while client.recv(MIB) and not self.is_over.is_set():
+                    pass
+        for work in send, receive:
+            self.threads.append(threading.Thread(target=work))
+            self.threads[-1].start()
+        self.watch.until("exists_misses", 100000)
+        other, before = self.connect(), self.watch["exists_misses"]
+        for _ in range(PINGS):
+            self.assertEqual(other.command("PING"), b"+PONG")
+        gone_first = (self.watch["exists_misses"] - before) / PINGS
+        self.is_over.set()
+        client.shutdown(socket.SHUT_RDWR)
+        self.assertLess(gone_first, FEW_TURNS)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from lm_client import KV_SHAPE, metadata  # noqa: E402
 from native_test import NativeTest, value  # noqa: E402
 from native_wire import (BAD_REQUEST, BUSY, CORRUPT, IF_ABSENT,  # noqa: E402
                          IF_PRESENT, MISS, OBJECT, OK, PLAIN, UNMET)
+from raw_client import encode  # noqa: E402
 from server_test import MIB  # noqa: E402
 from watch import until  # noqa: E402
 
@@ -147,6 +148,16 @@ class Terms(NativeTest):
         self.assertEqual(self.client.put("k", b"3", condition=IF_PRESENT), OK)
         self.assert_is("k", b"3", kind=PLAIN)
         self.assert_miss("k", kind=OBJECT)
+
+    def test_what_a_plain_value_replaced_does_not_outlive_it(self):
+        for form in range(4):
+            self.client.put("k", b"older", kind=OBJECT, form=form)
+            self.assertEqual(self.client.put("k", b"x", condition=IF_ABSENT),
+                             UNMET)
+            self.assertEqual(self.client.put("k", b"new", lifetime_ms=100), OK)
+            until(lambda: self.client.value("k") != b"new", "its end")
+            self.assert_miss("k")
+            self.assert_miss("k", kind=OBJECT)
 
     def test_a_lifetime_ends(self):
         self.client.put("long", b"v", lifetime_ms=LONG_MS)
@@ -312,10 +323,25 @@ class Keys(NativeTest):
         self.assertEqual(self.watch["leased_bytes"], 1)
         until(lambda: self.client.value("k") is None, "the end of its lease")
         self.client.put("k", b"v", lifetime_ms=100)
-        self.assertEqual(self.client.exists(["k"]), [OK])  # for an hour
+        answer = self.client.request(native.EXISTS, ["k"])
+        self.assertEqual((*answer.list, answer.reply["lease_ms"]),
+                         (OK, 3_600_000))
         until(lambda: self.client.get("k").reply["lifetime_ms"] == 1,
               "its end")
         self.assert_is("k", b"v")
+
+    def test_where_there_are_no_leases_none_is_told_of(self):
+        self.serve(lease_ms=0)
+        self.client = self.native()
+        self.client.put("k", b"v")
+        for lease_ms in (0, 5000):
+            answer = self.client.request(native.EXISTS, ["k"],
+                                         lease_ms=lease_ms)
+            self.assertEqual((*answer.list, answer.reply["lease_ms"]), (OK, 0))
+        reply, states = self.client.prefix(["k"], lease_ms=5000,
+                                           wants_states=True)
+        self.assertEqual((reply["matched"], reply["lease_ms"], states),
+                         (1, 0, b"\1"))
 
     def test_an_exists_and_its_gets_are_one_query(self):
         self.client.put("m@k", b"v")
@@ -420,6 +446,17 @@ class Itself(NativeTest):
             self.client.send(native.PUT, [key], b"v", is_quiet=True)
         found = {entry.key for entry in self.client.walk(least=100)}
         self.assertEqual(found, keys | {b"plain", b"object"})
+
+    def test_walk_looks_at_so_many_even_where_it_finds_none(self):
+        resp, meta = self.connect(), metadata(5, KV_SHAPE)
+        resp.send(*(encode("SET", f"{index}metadata", meta)
+                    for index in range(20_000)))
+        for _ in range(20_000):
+            self.assertEqual(resp.reply(), b"+OK")
+        reply = self.client.expect(OK, native.WALK).reply
+        self.assertEqual(reply["matched"], 0)
+        self.assertNotEqual(reply["cursor"], 0)
+        self.assertEqual(self.client.walk(), [])
 
 
 if __name__ == "__main__":

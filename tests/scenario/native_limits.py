@@ -3,6 +3,7 @@
 """The native wire at its limits: what is refused without losing the connection,
 what ends it, and clients that stop in the middle."""
 import os
+import signal
 import socket
 import struct
 import sys
@@ -90,6 +91,7 @@ class Refusals(NativeTest):
         reply = self.assert_code(BAD_REQUEST, native.EXISTS, keys)
         self.assertIn("limits.head", reply["why"])
         self.assert_code(BAD_REQUEST, native.PUT, keys, value(1000))
+        self.assert_code(UNSUPPORTED, 77, keys, value(1000))
         self.assert_serves_on()
         self.assertEqual(self.client.exists(keys[:300]), [MISS] * 300)
 
@@ -146,6 +148,25 @@ class Connections(NativeTest):
         self.client.socket.shutdown(socket.SHUT_WR)
         self.assertTrue(self.client.receive().body == value(3 * MIB))
         self.assertEqual(self.client.receive().reply["code"], MISS)
+        self.client.expect_close()
+
+    def test_who_says_no_more_is_answered_though_the_end_came_at_once(self):
+        room = 16 << 10  # what is received at one time: the end is seen next
+        spelled = b""
+        while len(spelled) < room - 200:
+            spelled += self.client.spell(native.GET, ["none"])[1]
+        shortest = len(self.client.spell(native.GET, ["k"])[1])
+        left = room - len(spelled) - shortest
+        spelled += self.client.spell(native.GET, ["k" * (left + 1)])[1]
+        self.assertEqual(len(spelled), room)
+        os.kill(self.server.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, self.server.pid, signal.SIGCONT)
+        self.client.send_raw(spelled)
+        self.client.socket.shutdown(socket.SHUT_WR)
+        os.kill(self.server.pid, signal.SIGCONT)
+        for id_ in (*range(1, self.client.last_id - 1), self.client.last_id):
+            reply = self.client.receive().reply
+            self.assertEqual((reply["id"], reply["code"]), (id_, MISS))
         self.client.expect_close()
 
     def test_replies_that_nobody_reads_hold_up_what_comes(self):

@@ -106,6 +106,77 @@ Test(late_clocks, no_limit_in_time_ends_it)
     session_expect("$3\r\none\r\n+PONG\r\n");
 }
 
+/* Clients whose requests wait, and keep a buffer each. */
+static struct inline_client crowd[LATE_MAX];
+
+static void
+have_crowd(unsigned count)
+{
+    char line[400] = "MGET late ";
+
+    memset(line + strlen(line), 'k', 300);
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert(inline_client_open(&here, &crowd[i]));
+        session_say(&crowd[i], line, NULL);
+    }
+}
+
+static void
+end_crowd(unsigned count)
+{
+    while (late_release("late", STATUS_OK))
+        worker_turn(here.worker);
+    for (unsigned i = 0; i < count; i++)
+        inline_client_close(&crowd[i]);
+}
+
+/* What he keeps is room for many. */
+Test(late_clocks, a_long_request_that_waits_turns_nobody_away)
+{
+    static const char *const settings[] = {"limits.head_memory=1536KiB",
+                                           "limits.head=1MiB", NULL};
+    const unsigned count = (512u << 10) / BUFFER_SIZE - 1;
+    static char text[1u << 20];
+    size_t size = (size_t)snprintf(text, sizeof(text),
+                                   "*10002\r\n$4\r\nMGET\r\n$4\r\nlate\r\n");
+
+    for (unsigned i = 0; i < 10000; i++)
+        size += (size_t)snprintf(text + size, sizeof(text) - size,
+                                 "$60\r\n%060u\r\n", i);
+    session_start(settings);
+    session_have("late", "one");
+    inline_client_send(&client, text, size);
+    have_crowd(count);
+    cr_assert_eq(late_count, count + 1);
+    cr_assert(inline_client_open(&here, &others[0]));
+    session_say(&others[0], "PING", NULL);
+    cr_assert(inline_client_got(&others[0], "+PONG\r\n"));
+    inline_client_settle(&client);
+    cr_assert(client.is_over);
+    cr_assert_eq(late_count, count);
+    cr_assert_eq(server_count(here.server, COUNTER_closed_limit), 1u);
+    end_crowd(count);
+    inline_client_close(&others[0]);
+}
+
+/* There is nothing to gain by who waits with no more than others need. */
+Test(late_clocks, a_short_request_that_waits_goes_for_nobody)
+{
+    static const char *const settings[] = {"limits.head_memory=1MiB", NULL};
+    const unsigned count = LATE_MAX - 1;
+
+    session_start(settings);
+    session_have("late", "one");
+    have_crowd(count);
+    cr_assert_eq(late_count, count);
+    cr_assert(inline_client_open(&here, &others[0]));
+    session_say(&others[0], "PING", NULL);
+    cr_assert(others[0].is_over);
+    cr_assert_eq(late_count, count);
+    end_crowd(count);
+    inline_client_close(&others[0]);
+}
+
 static bool
 wait_for_gets(unsigned count)
 {
