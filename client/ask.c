@@ -43,7 +43,7 @@ ask_free(struct ask **ask)
     if (*ask == NULL)
         return;
     if ((*ask)->copied != NULL)
-        cache_queue_give_back((*ask)->shard->cache, (*ask)->head.body_size);
+        cache_queue_give_back((*ask)->shard->cache, (*ask)->queued);
     free((*ask)->copied);
     free(*ask);
     *ask = NULL;
@@ -175,7 +175,8 @@ ask_finish(struct ask *ask, enum status status)
         for (uint32_t i = 0; i < ask->count && ask->left > 0; i++)
             if (ask_item(ask, i) != NULL)
                 ask_settle(ask, i, status);
-    if (ask->copied != NULL && status != STATUS_OK)
+    /* Without a link it was not taken at all. */
+    if (ask->copied != NULL && ask->link != NULL && status != STATUS_OK)
         atomic_fetch_add(&ask->shard->puts_lost, 1);
     ask->is_over = true;
     ask->call = NULL;

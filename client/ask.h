@@ -40,7 +40,7 @@ enum ask_state { ASK_MADE, ASK_WAITING, ASK_SENDING, ASK_SENT };
 
 struct ask {
     TAILQ_ENTRY(ask) queue;
-    TAILQ_ENTRY(ask) deadlines; /* its engine's */
+    struct ask *below, *beside, *before; /* in its engine's deadlines */
     struct call *call;          /* NULL: nobody is told (HELLO, put behind) */
     struct call_answer *answer; /* PREFIX, STATS, WALK: the call's */
     struct shard *shard;
@@ -56,7 +56,8 @@ struct ask {
     size_t cost; /* bytes that it adds to its link's load */
     struct native_request head;
     const uint8_t *body; /* of a PUT: the caller's, or `copied` */
-    uint8_t *copied;     /* of a put behind: its own */
+    uint8_t *copied;     /* of a put behind: its own, */
+    uint64_t queued;     /* and what it has of the queue */
     uint32_t count;      /* items */
     uint32_t left;       /* of them, not answered */
     uint32_t *items;     /* their places in the call; ASK_ANSWERED */

@@ -18,28 +18,13 @@
 uint64_t
 cache_patience_ns(const struct prefixcache *cache, enum native_verb verb)
 {
-    switch (cache_class(verb)) {
-    case ENGINE_LOOKUPS:
-        return cache->options.lookup_ms * CLOCK_NS_PER_MS;
-    case ENGINE_PUTS:
-        return cache->options.put_ms * CLOCK_NS_PER_MS;
-    case ENGINE_GETS:
-    case ENGINE_CLASSES:
-        break;
-    }
-    return cache->options.get_ms * CLOCK_NS_PER_MS;
-}
-
-enum engine_class
-cache_class(enum native_verb verb)
-{
     switch (verb) {
     case NATIVE_EXISTS:
     case NATIVE_DROP:
     case NATIVE_PREFIX:
-        return ENGINE_LOOKUPS;
+        return cache->options.lookup_ms * CLOCK_NS_PER_MS;
     case NATIVE_PUT:
-        return ENGINE_PUTS;
+        return cache->options.put_ms * CLOCK_NS_PER_MS;
     case NATIVE_GET:
     case NATIVE_HELLO:
     case NATIVE_STATS:
@@ -47,7 +32,7 @@ cache_class(enum native_verb verb)
     case NATIVE_NONE:
         break;
     }
-    return ENGINE_GETS;
+    return cache->options.get_ms * CLOCK_NS_PER_MS;
 }
 
 void

@@ -32,9 +32,8 @@ struct prefixcache {
     pthread_cond_t idle;
 };
 
-/* How long a call of this verb has, and which list of deadlines that is. */
+/* How long a call of this verb has. */
 uint64_t cache_patience_ns(const struct prefixcache *, enum native_verb);
-enum engine_class cache_class(enum native_verb);
 
 /* An ask begins, is over. */
 void cache_ask_begins(struct prefixcache *);

@@ -95,20 +95,28 @@ put_behind(struct prefixcache *cache, const struct prefixcache_item *item)
     bool wants_checksum = cache->options.flags & PREFIXCACHE_CHECKSUM;
     struct shard *shard = &cache->shards[placement_shard(
         cache->placement, item->key, item->key_size)];
+    /* All of what it takes, as bodies may be small, or empty. */
+    uint64_t size = sizeof(struct ask) + item->key_size + item->body_size;
     struct ask *ask;
 
-    if (!cache_queue_take(cache, item->body_size))
+    /* Before anything is copied. */
+    if (shard_link(shard) == NULL) {
+        atomic_fetch_add(&shard->misses_gone, 1);
+        return PREFIXCACHE_GONE;
+    }
+    if (!cache_queue_take(cache, size))
         return PREFIXCACHE_BUSY;
     if (ask_new(NULL, 1, 2 + item->key_size, &ask) != STATUS_OK) {
-        cache_queue_give_back(cache, item->body_size);
+        cache_queue_give_back(cache, size);
         return PREFIXCACHE_NO_SPACE;
     }
     ask->copied = malloc(item->body_size + 1);
     if (ask->copied == NULL) {
         ask_free(&ask);
-        cache_queue_give_back(cache, item->body_size);
+        cache_queue_give_back(cache, size);
         return PREFIXCACHE_NO_SPACE;
     }
+    ask->queued = size;
     if (item->body_size > 0)
         memcpy(ask->copied, item->body, item->body_size);
     ask->head.verb = NATIVE_PUT;

@@ -30,8 +30,6 @@ engine_open(struct engine *engine, struct prefixcache *cache,
     engine->timer_ns = UINT64_MAX;
     pthread_mutex_init(&engine->lock, NULL);
     TAILQ_INIT(&engine->inbox);
-    for (unsigned i = 0; i < ENGINE_CLASSES; i++)
-        TAILQ_INIT(&engine->deadlines[i]);
     engine->links = calloc(link_room, sizeof(struct link *));
     engine->link_room = link_room;
     engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -76,15 +74,7 @@ engine_post(struct engine *engine, struct ask *ask)
 void
 engine_time(struct engine *engine, struct ask *ask)
 {
-    struct ask_queue *list = &engine->deadlines[cache_class(ask->head.verb)];
-    struct ask *before = TAILQ_LAST(list, ask_queue);
-
-    while (before != NULL && before->deadline_ns > ask->deadline_ns)
-        before = TAILQ_PREV(before, ask_queue, deadlines);
-    if (before == NULL)
-        TAILQ_INSERT_HEAD(list, ask, deadlines);
-    else
-        TAILQ_INSERT_AFTER(list, before, ask, deadlines);
+    deadlines_add(&engine->deadlines, ask);
     ask->is_timed = true;
 }
 
@@ -93,8 +83,7 @@ engine_untime(struct engine *engine, struct ask *ask)
 {
     if (!ask->is_timed)
         return;
-    TAILQ_REMOVE(&engine->deadlines[cache_class(ask->head.verb)], ask,
-                 deadlines);
+    deadlines_remove(&engine->deadlines, ask);
     ask->is_timed = false;
 }
 
@@ -130,13 +119,11 @@ empty_inbox(struct engine *engine)
 static void
 expire_asks(struct engine *engine)
 {
-    for (unsigned i = 0; i < ENGINE_CLASSES; i++) {
-        struct ask *ask;
+    struct ask *ask;
 
-        while ((ask = TAILQ_FIRST(&engine->deadlines[i])) != NULL &&
-               ask->deadline_ns <= engine->now_ns)
-            link_late(ask->link, ask);
-    }
+    while ((ask = engine->deadlines.first) != NULL &&
+           ask->deadline_ns <= engine->now_ns)
+        link_late(ask->link, ask);
 }
 
 static void
@@ -200,16 +187,13 @@ send_due(struct engine *engine)
 static int
 wait_ms(const struct engine *engine)
 {
+    const struct ask *ask = engine->deadlines.first;
     uint64_t next_ns = engine->timer_ns, now_ns;
 
     if (engine->due != NULL)
         return 0;
-    for (unsigned i = 0; i < ENGINE_CLASSES; i++) {
-        const struct ask *ask = TAILQ_FIRST(&engine->deadlines[i]);
-
-        if (ask != NULL && ask->deadline_ns < next_ns)
-            next_ns = ask->deadline_ns;
-    }
+    if (ask != NULL && ask->deadline_ns < next_ns)
+        next_ns = ask->deadline_ns;
     if (next_ns == UINT64_MAX)
         return -1;
     now_ns = clock_ns();

@@ -11,7 +11,7 @@
 #ifndef CLIENT_ENGINE_H
 #define CLIENT_ENGINE_H
 
-#include "client/ask.h"
+#include "client/deadlines.h"
 #include "proto/status.h"
 
 #include <pthread.h>
@@ -21,10 +21,6 @@
 struct prefixcache;
 
 #define ENGINE_SCRATCH_SIZE (64u << 10)
-
-/* Asks of one class have the same time to be answered, so that each list is in
- * the order in which they came. */
-enum engine_class { ENGINE_LOOKUPS, ENGINE_GETS, ENGINE_PUTS, ENGINE_CLASSES };
 
 struct engine {
     struct prefixcache *cache;
@@ -39,7 +35,7 @@ struct engine {
 
     _Atomic bool has_condemned; /* links that are to be closed */
 
-    struct ask_queue deadlines[ENGINE_CLASSES];
+    struct deadlines deadlines;
     uint64_t timer_ns; /* no link's is earlier */
     uint64_t now_ns;   /* of this round */
     struct link *due;  /* that have something to send, by next_due */

@@ -47,19 +47,6 @@ link_open(struct link *link, struct shard *shard, struct engine *engine)
     return STATUS_OK;
 }
 
-uint64_t
-link_load(struct link *link)
-{
-    return atomic_load_explicit(&link->load, memory_order_relaxed);
-}
-
-enum link_reach
-link_reach(struct link *link)
-{
-    return (enum link_reach)atomic_load_explicit(&link->reach,
-                                                 memory_order_relaxed);
-}
-
 void
 link_condemn(struct link *link)
 {
@@ -150,40 +137,54 @@ link_ask_sent(struct link *link, struct ask *ask)
         link_finish(link, ask, ask->verdict);
 }
 
-/* Gives what waits to a link that stands, if there is one. */
+/* Gives one that waits to a link that stands, if there is one. */
 static void
-rehome(struct link *link, struct ask_queue *queue)
+rehome(struct link *link, struct ask_queue *queue, struct ask *ask)
 {
-    struct ask *ask, *next;
+    struct link *other = shard_link(link->shard);
 
-    for (ask = TAILQ_FIRST(queue); ask != NULL; ask = next) {
-        struct link *other = shard_link(link->shard);
-
-        next = TAILQ_NEXT(ask, queue);
-        if (other != NULL && other != link && ask->moves < MOVES_MAX &&
-            link_reach(other) == LINK_READY) {
-            engine_untime(link->engine, ask);
-            TAILQ_REMOVE(queue, ask, queue);
-            atomic_fetch_sub(&link->load, ask->cost);
-            atomic_fetch_add(&other->load, ask->cost);
-            ask->state = ASK_MADE;
-            ask->moves++;
-            ask->link = other;
-            engine_post(other->engine, ask);
-        } else if (link_reach(link) == LINK_NONE ||
-                   atomic_load(&link->shard->is_open)) {
-            link_finish(link, ask, STATUS_GONE);
-        }
+    if (other != NULL && other != link && ask->moves < MOVES_MAX &&
+        link_reach(other) == LINK_READY) {
+        engine_untime(link->engine, ask);
+        TAILQ_REMOVE(queue, ask, queue);
+        atomic_fetch_sub(&link->load, ask->cost);
+        atomic_fetch_add(&other->load, ask->cost);
+        ask->state = ASK_MADE;
+        ask->moves++;
+        ask->link = other;
+        engine_post(other->engine, ask);
+    } else if (link_reach(link) == LINK_NONE ||
+               atomic_load(&link->shard->is_open)) {
+        link_finish(link, ask, STATUS_GONE);
     }
 }
 
 static void
 rehome_all(struct link *link)
 {
+    struct ask_queue *const queues[] = {&link->reads, &link->writes};
+
     if (link->state == LINK_UP)
         return;
-    rehome(link, &link->reads);
-    rehome(link, &link->writes);
+    for (unsigned i = 0; i < 2; i++) {
+        struct ask *ask, *next;
+
+        for (ask = TAILQ_FIRST(queues[i]); ask != NULL; ask = next) {
+            next = TAILQ_NEXT(ask, queue);
+            rehome(link, queues[i], ask);
+        }
+    }
+}
+
+/* A child that was forked may have the socket as well: then close() alone ends
+ * neither the connection nor what epoll says of it. */
+static void
+close_socket(struct link *link)
+{
+    epoll_ctl(link->engine->epoll_fd, EPOLL_CTL_DEL, link->fd, NULL);
+    shutdown(link->fd, SHUT_RDWR);
+    close(link->fd);
+    link->fd = -1;
 }
 
 /* Nothing of an earlier connection is left: asks, bytes, the socket. */
@@ -193,8 +194,7 @@ drop_socket(struct link *link)
     struct ask *ask;
 
     if (link->fd >= 0)
-        close(link->fd);
-    link->fd = -1;
+        close_socket(link);
     link->life++;
     link->is_full = link->is_room_watched = false;
     while ((ask = TAILQ_FIRST(&link->sending)) != NULL) {
@@ -214,6 +214,7 @@ drop_socket(struct link *link)
     link->body_left = 0;
     link->receiver = NULL;
     link->late_count = 0;
+    link->unnoticed = 0;
 }
 
 void
@@ -412,7 +413,7 @@ link_ready(struct link *link, uint32_t events)
         /* It took something: it lives. */
         link->is_full = false;
         link->progress_ns = link->engine->now_ns;
-        shard_progress(link->shard);
+        shard_progress(link->shard, link->progress_ns);
         engine_due(link->engine, link);
     }
     if ((events & ~(uint32_t)EPOLLOUT) == 0 || link_receive(link))
@@ -439,10 +440,11 @@ link_flush(struct link *link)
 void
 link_take(struct link *link, struct ask *ask)
 {
-    bool is_put = ask->head.verb == NATIVE_PUT;
+    struct ask_queue *queue =
+        ask->head.verb == NATIVE_PUT ? &link->writes : &link->reads;
 
     ask->state = ASK_WAITING;
-    TAILQ_INSERT_TAIL(is_put ? &link->writes : &link->reads, ask, queue);
+    TAILQ_INSERT_TAIL(queue, ask, queue);
     engine_time(link->engine, ask);
     if (ask->moves == 0)
         atomic_fetch_add_explicit(&link->counts.requests,
@@ -451,7 +453,7 @@ link_take(struct link *link, struct ask *ask)
     if (link->state == LINK_UP)
         engine_due(link->engine, link);
     else
-        rehome_all(link);
+        rehome(link, queue, ask);
 }
 
 /* Was a part of it sent already? */
@@ -467,6 +469,7 @@ link_late(struct link *link, struct ask *ask)
     bool is_sending = ask->state == ASK_SENDING, is_cut = false;
     bool is_silent =
         ask->state >= ASK_SENDING && link->progress_ns < ask->sent_ns;
+    uint64_t sent_ns = ask->sent_ns;
 
     if (is_sending && !is_begun(link, ask)) {
         TAILQ_REMOVE(&link->sending, ask, queue);
@@ -483,7 +486,7 @@ link_late(struct link *link, struct ask *ask)
     if (is_cut) {
         link_lose(link);
     } else if (is_silent) {
-        shard_was_late(link->shard);
+        shard_was_late(link->shard, sent_ns);
         if (++link->late_count >= link->shard->cache->options.failures)
             link_condemn(link);
     }

@@ -83,7 +83,9 @@ struct link {
     uint64_t body_left;
 
     unsigned late_count;  /* in a row */
-    uint64_t progress_ns; /* when a reply was whole, or it took more */
+    uint64_t progress_ns; /* when a reply was whole, or it took more, or much
+                              of a body came */
+    size_t unnoticed;     /* bytes that came since */
     struct link_counts counts;
     _Atomic uint64_t load;
     _Atomic int reach;
@@ -124,7 +126,17 @@ void link_body_done(struct link *);
 void link_greeted(struct link *, const struct native_reply *);
 
 /* Any thread. */
-uint64_t link_load(struct link *);
-enum link_reach link_reach(struct link *);
+static inline uint64_t
+link_load(const struct link *link)
+{
+    return atomic_load_explicit(&link->load, memory_order_relaxed);
+}
+
+static inline enum link_reach
+link_reach(const struct link *link)
+{
+    return (enum link_reach)atomic_load_explicit(&link->reach,
+                                                 memory_order_relaxed);
+}
 
 #endif

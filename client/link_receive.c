@@ -20,7 +20,9 @@
 /* Read with or behind a head that comes after a large body: a head is as long,
  * and what is read beyond it has to be copied. */
 #define HEAD_AHEAD 256u
-#define FRAME_MAX  (NATIVE_PREFIX_SIZE + NATIVE_HEAD_MAX + NATIVE_LIST_MAX)
+/* So much that comes says that the peer lives. */
+#define NOTICED_BYTES (64u << 10)
+#define FRAME_MAX     (NATIVE_PREFIX_SIZE + NATIVE_HEAD_MAX + NATIVE_LIST_MAX)
 
 /* Takes what is in the input buffer for the body that is due. */
 static void
@@ -38,7 +40,8 @@ copy_body(struct link *link)
     link->body_left -= size;
 }
 
-/* Room for so many bytes behind what is there. */
+/* Room for so many bytes behind what is there, or as many as a frame may still
+ * have. */
 static bool
 make_room(struct link *link, size_t more)
 {
@@ -50,8 +53,10 @@ make_room(struct link *link, size_t more)
     link->input_end = size;
     if (size == 0 && room > LINK_INPUT_SIZE)
         room = LINK_INPUT_SIZE;
-    if (size + more > FRAME_MAX)
+    if (size >= FRAME_MAX)
         return false;
+    if (more > FRAME_MAX - size)
+        more = FRAME_MAX - size;
     if (size + more > room)
         room = size + more;
     if (room == link->input_room)
@@ -64,14 +69,21 @@ make_room(struct link *link, size_t more)
     return true;
 }
 
-/* A reply has come, whole.  Less is no sign of life: who sends a byte now and
- * then would be waited for by every call. */
+/* A reply has come, whole, or much of one.  Less is no sign of life: who sends a
+ * byte now and then would be waited for by every call. */
 static void
-end_reply(struct link *link)
+notice(struct link *link)
 {
     link->progress_ns = link->engine->now_ns;
     link->late_count = 0;
-    shard_progress(link->shard);
+    link->unnoticed = 0;
+    shard_progress(link->shard, link->progress_ns);
+}
+
+static void
+end_reply(struct link *link)
+{
+    notice(link);
     link_body_done(link);
 }
 
@@ -147,6 +159,9 @@ land(struct link *link, size_t size)
         link->body_at += of_body;
     link->body_left -= of_body;
     link->input_end += size - of_body;
+    link->unnoticed += size;
+    if (link->unnoticed >= NOTICED_BYTES)
+        notice(link);
     atomic_fetch_add_explicit(&link->counts.bytes_in, size,
                               memory_order_relaxed);
 }

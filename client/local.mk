@@ -24,6 +24,7 @@ libprefixcache_sources = \
 	client/cache_url.c \
 	client/call.c \
 	client/completions.c \
+	client/deadlines.c \
 	client/engine.c \
 	client/link.c \
 	client/link_answer.c \

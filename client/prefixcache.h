@@ -95,7 +95,8 @@ struct prefixcache_options {
     unsigned retry_ms;    /* the longest pause between attempts to reach a shard
                               that is gone (1,000) */
     unsigned failures;    /* in a row, until a shard is asked no more (3) */
-    uint64_t queue_bytes; /* of puts nobody waits for, in all (256 MiB) */
+    uint64_t queue_bytes; /* of puts nobody waits for, in all, each with its key
+                              and up to 1 KiB (256 MiB) */
     unsigned flags;       /* PREFIXCACHE_CHECKSUM */
 };
 #define PREFIXCACHE_CHECKSUM 1u /* XXH3-64 of every body, end to end */
@@ -143,7 +144,7 @@ struct prefixcache_item {
  * A get's value that is larger than its room is TOO_BIG, and `got` its size.
  * With PREFIXCACHE_CHECKSUM a get's bytes are compared by the thread that calls
  * or drains.  After a put that is neither OK nor BAD_REQUEST the key may have
- * the new value or none.
+ * the new value, the one before it or none.
  */
 PREFIXCACHE_API int prefixcache_get(struct prefixcache *cache,
                                     struct prefixcache_item *items,

@@ -106,8 +106,9 @@ shard_greeted(struct shard *shard, const struct native_reply *reply)
 }
 
 void
-shard_progress(struct shard *shard)
+shard_progress(struct shard *shard, uint64_t now_ns)
 {
+    atomic_store_explicit(&shard->progress_ns, now_ns, memory_order_relaxed);
     if (atomic_load_explicit(&shard->failures, memory_order_relaxed) != 0)
         atomic_store_explicit(&shard->failures, 0, memory_order_relaxed);
 }
@@ -125,9 +126,11 @@ fail(struct shard *shard)
 }
 
 void
-shard_was_late(struct shard *shard)
+shard_was_late(struct shard *shard, uint64_t sent_ns)
 {
-    fail(shard);
+    if (atomic_load_explicit(&shard->progress_ns, memory_order_relaxed) <
+        sent_ns)
+        fail(shard);
 }
 
 void

@@ -34,6 +34,7 @@ struct shard {
     unsigned link_count;
 
     _Atomic unsigned failures;           /* in a row */
+    _Atomic uint64_t progress_ns;        /* when it last did something */
     _Atomic unsigned up_count;           /* links that stand */
     _Atomic bool is_open;                /* its circuit */
     _Atomic uint32_t keys_max, list_max; /* of one list, as it has said */
@@ -59,11 +60,12 @@ bool shard_send(struct shard *, struct ask *);
 
 /* A greeting was answered.  Of its link's engine, as are the next three. */
 void shard_greeted(struct shard *, const struct native_reply *);
-/* A reply came from it, or it has taken what was sent. */
-void shard_progress(struct shard *);
-/* An ask was late, and nobody was answered since it was sent; an attempt to reach it
- * has failed.  May open the circuit, which condemns all links. */
-void shard_was_late(struct shard *);
+/* A reply came from it, or much of one, or it has taken what was sent. */
+void shard_progress(struct shard *, uint64_t now_ns);
+/* An ask was late, which matters where no link had anything of the shard since it
+ * was sent; an attempt to reach it has failed.  May open the circuit, which
+ * condemns all links. */
+void shard_was_late(struct shard *, uint64_t sent_ns);
 void shard_unreached(struct shard *);
 
 /* What prefixcache_shards() says of it. */

@@ -18,6 +18,7 @@ unit_programs = \
 	tests/unit/test_catalog_space \
 	tests/unit/test_chunk \
 	tests/unit/test_crash_model \
+	tests/unit/test_deadlines \
 	tests/unit/test_doctor_rules \
 	tests/unit/test_doctor_shape \
 	tests/unit/test_extent \
@@ -182,6 +183,7 @@ scenario_tests = \
 	tests/scenario/library_hostile.py \
 	tests/scenario/library_install.sh \
 	tests/scenario/library_late.py \
+	tests/scenario/library_straits.py \
 	tests/scenario/lifecycle.py \
 	tests/scenario/limits.py \
 	tests/scenario/lm.py \

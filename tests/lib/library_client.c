@@ -21,6 +21,7 @@
  *     walk SHARD                COUNT of entries
  *     untouched                 how many bytes of memory that was given back by
  *                               late gets were written to afterwards
+ *     fork                      number of a child, which does nothing
  *     misuse                    what calls that can not be have returned
  *     load THREADS MS KEYS SIZE, pinned THREADS MS KEYS SIZE GET_MS
  *                               see library_load.h
@@ -32,16 +33,20 @@
 #include "client/prefixcache.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #define WORDS_MAX 20000u
 #define LATE_MAX  64u
 #define SCRIBBLE  0xa5
 
 static struct prefixcache *cache;
-/* What late gets have given back, kept to see whether anybody writes to it. */
+/* What late gets and puts have given back, kept to see whether anybody writes to
+ * it, or goes on to send it. */
 static struct late {
     uint8_t *memory;
     size_t size;
@@ -109,8 +114,13 @@ put_one(bool is_behind)
         prefixcache_put_behind(cache, &item, 1);
     else
         prefixcache_put(cache, &item, 1);
-    memset(body, 0, size);
-    free(body);
+    /* What is late must not go on being sent from here. */
+    if (item.status == PREFIXCACHE_LATE) {
+        keep_late(body, size);
+    } else {
+        memset(body, 0, size);
+        free(body);
+    }
     printf("%s\n", name(&item));
 }
 
@@ -336,6 +346,20 @@ misuse(void)
     printf(" %d\n", prefixcache_walk(cache, 0, &cursor, &entry, 1));
 }
 
+/* Has all that this process has open, until it ends. */
+static void
+bear(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            pause();
+    }
+    printf("%d\n", (int)child);
+}
+
 static void
 load(bool is_pinned)
 {
@@ -384,6 +408,8 @@ perform(void)
         walk();
     else if (strcmp(verb, "misuse") == 0)
         misuse();
+    else if (strcmp(verb, "fork") == 0)
+        bear();
     else if (strcmp(verb, "untouched") == 0)
         say_untouched();
     else if (strcmp(verb, "load") == 0 || strcmp(verb, "pinned") == 0)
