@@ -2,6 +2,8 @@
 /* Which wire a lookup goes over. */
 #include "tools/bench/lookup_asker.h"
 
+#include <assert.h>
+
 static const struct lookup_asker_type *
 type_of(const struct load_url *url)
 {
@@ -39,7 +41,10 @@ enum status
 lookup_asker_open(const struct lookup_plan *plan, struct lookup_asker **out,
                   char *why, size_t room)
 {
-    return type_of(&plan->url)->open(plan, out, why, room);
+    const struct lookup_asker_type *type = type_of(&plan->url);
+
+    assert(type != NULL); /* lookup_asker_may() has seen to that */
+    return type->open(plan, out, why, room);
 }
 
 void
