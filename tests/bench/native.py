@@ -52,17 +52,18 @@ class Way:
 
     def __init__(self, server, way):
         self.name, scheme, self.verb = way
+        self.server, self.kind = server, scheme == "lm"
         self.url = server.url.replace("lm://", f"{scheme}://")
-        self.is_filled = False
 
     def measure(self, cell, seconds):
         arguments = ["lookup", self.url, "--ask", self.verb, "--keys",
                      str(cell.keys), "--entries", str(LOOKUP_ENTRIES),
                      "--connections", str(cell.connections), "--seconds",
                      str(seconds)]
-        if self.is_filled:
+        # A name is one thing: what lm:// puts the others overwrite.
+        if self.server.filled_as == self.kind:
             arguments.append("--no-fill")
-        self.is_filled = True
+        self.server.filled_as = self.kind
         found = peers.bench(arguments, seconds)
         return {"latency": {cell.mode: found["lookup"]}}
 
@@ -72,6 +73,7 @@ def lookups(run, make_cell, workers):
     server = peers.Ours(workers)
     try:
         server.start(LOOKUP_MEMORY)
+        server.filled_as = None
         ways = [Way(server, way) for way in WAYS]
         samples = run.rounds(cell, ways)
     finally:
