@@ -8,9 +8,6 @@
 
 #include <assert.h>
 
-/* The share of the budget that writes have then. */
-#define WRITES_BESIDE_READS 4u
-
 void
 nvme_budget_open(struct nvme_budget *budget, uint64_t size)
 {
@@ -26,36 +23,27 @@ nvme_budget_close(struct nvme_budget *budget)
     pthread_mutex_destroy(&budget->lock);
 }
 
-/* Neither kind waits for ever: one of each there may always be.  Else writes
- * never stand in the way of a read that waits; and while any is under way there
- * are few of them, for the next read comes soon and a device does what it was
- * given first. */
+/* Writes never stand in the way of a read that waits, except for the one that
+ * there may always be: neither kind waits for ever. */
 static bool
 may_have(const struct nvme_budget *budget, const struct nvme_wait *wait)
 {
     bool fits = wait->bytes <= budget->size &&
                 budget->used <= budget->size - wait->bytes;
 
-    if (!wait->is_write)
-        return budget->reads == 0 || fits;
-    if (budget->writes == 0)
-        return true;
-    if (budget->reads != 0)
-        fits = fits && budget->written + wait->bytes <=
-                           budget->size / WRITES_BESIDE_READS;
-    return budget->read_line.first == NULL && fits;
+    if (wait->is_write)
+        return budget->writes == 0 || (budget->read_line.first == NULL && fits);
+    return budget->reads == 0 || fits;
 }
 
 static void
 take(struct nvme_budget *budget, const struct nvme_wait *wait)
 {
     budget->used += wait->bytes;
-    if (wait->is_write) {
+    if (wait->is_write)
         budget->writes++;
-        budget->written += wait->bytes;
-    } else {
+    else
         budget->reads++;
-    }
 }
 
 static void
@@ -140,12 +128,10 @@ nvme_budget_give(struct nvme_budget *budget, uint64_t bytes, bool is_write)
     pthread_mutex_lock(&budget->lock);
     assert(budget->used >= bytes);
     budget->used -= bytes;
-    if (is_write) {
+    if (is_write)
         budget->writes--;
-        budget->written -= bytes;
-    } else {
+    else
         budget->reads--;
-    }
     grant(budget, &budget->read_line, &granted);
     grant(budget, &budget->write_line, &granted);
     pthread_mutex_unlock(&budget->lock);

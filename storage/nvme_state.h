@@ -73,7 +73,6 @@ struct nvme_budget {
     pthread_mutex_t lock;
     uint64_t size, used;
     unsigned reads, writes; /* that have some */
-    uint64_t written;       /* what the writes have of it, bytes */
     struct nvme_line read_line, write_line;
 };
 
