@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 
 class SpillTest(CrashTest):
-    slowly = ["--slow", "--rate", "80MiB", "--live", "64MiB"]
+    slowly = ["--slow", "--rate", "32MiB", "--live", "64MiB"]
     # Its cycles are few, and each spends its time filling NVMe first.
     done = ("puts", "gets", "expected")
 
