@@ -98,11 +98,11 @@ dist_man_MANS += \
 
 # What programs were built against is kept in libprefixcache.abi.  It is not
 # compared where abidiff is missing, which is said.
-check_abi = $(top_srcdir)/tools/dev/check-abi
+compare_abi = $(top_srcdir)/tools/dev/abi
 abi-check: $(library_file)
-	@$(check_abi) $(abs_builddir)/$(library_file) || [ $$? -eq 77 ]
+	@$(compare_abi) $(abs_builddir)/$(library_file) || [ $$? -eq 77 ]
 abi-update: $(library_file)
-	@$(check_abi) --update $(abs_builddir)/$(library_file)
+	@$(compare_abi) --update $(abs_builddir)/$(library_file)
 .PHONY: abi-check abi-update
 
 # The Python packages, which load the library when they are used.  Debian's

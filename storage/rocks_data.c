@@ -30,10 +30,10 @@ iterator_of(const struct rocks_cursor *cursor)
  */
 struct rocks_table {
     rocksdb_sstfilewriter_t *writer;
-    int fd; /* the same file; -1: not to be had */
-    uint64_t added, begun,
-        waited; /* bytes: in it, of which the device was told,
-                                      of which it has been waited for */
+    int fd;          /* the same file; -1: not to be had */
+    uint64_t added;  /* bytes in it */
+    uint64_t begun;  /* of these, on their way to the device */
+    uint64_t waited; /* of these, there */
 };
 
 /* --- Reading. --- */
@@ -190,8 +190,9 @@ rocks_table_new(struct rocks *rocks, const char *path, struct rocks_table **out,
     char *error = NULL;
 
     if (table == NULL) {
+        /* It is no room on the volume that is missing. */
         snprintf(why->text, sizeof(why->text), "no memory for a table");
-        return STATUS_NO_SPACE;
+        return STATUS_IO;
     }
     table->writer = rocksdb_sstfilewriter_create(rocks->file, rocks->options);
     rocksdb_sstfilewriter_open(table->writer, path, &error);

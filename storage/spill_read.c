@@ -28,9 +28,9 @@
 /* Under way at one time, for each thread. */
 #define TURN_BYTES (4u << 20)
 #define HUGE_PAGE  ((size_t)2 << 20)
-/* Of the heap, for each thread: two copies of a piece, with what is around. */
-#define HEAP_BYTES (3u << 20)
-#define HEAP_MOST  (32 << 20) /* glibc takes no more of it */
+/* glibc keeps pieces of up to so many bytes on a heap; and of a heap, what fits. */
+#define HEAP_PIECE (32 << 20)
+#define HEAP_BYTES ((size_t)28 << 20)
 /* Others may take what was made free. */
 #define ROOM_TRIES 8u
 
@@ -357,13 +357,13 @@ read_one(struct spill_read *read)
  * given to who asks.  What is freed stays there for the next read.
  */
 static void
-widen_heap(size_t size)
+widen_heap(void)
 {
     void *heap;
 
-    if (posix_memalign(&heap, HUGE_PAGE, size) != 0)
+    if (posix_memalign(&heap, HUGE_PAGE, HEAP_BYTES) != 0)
         return;
-    (void)madvise(heap, size, MADV_HUGEPAGE);
+    (void)madvise(heap, HEAP_BYTES, MADV_HUGEPAGE);
     free(heap);
 }
 
@@ -373,7 +373,7 @@ run(void *arg)
     struct spill *spill = arg;
     struct spill_reader *reader = &spill->reader;
 
-    widen_heap(((size_t)spill->options.threads + 1) * HEAP_BYTES);
+    widen_heap();
     pthread_mutex_lock(&reader->lock);
     for (;;) {
         struct spill_read *read;
@@ -398,8 +398,8 @@ spill_read_open(struct spill *spill)
     unsigned wanted = spill->health.is_off ? 0 : spill->options.threads;
     enum status status = STATUS_OK;
 
-    (void)mallopt(M_MMAP_THRESHOLD, HEAP_MOST);
-    (void)mallopt(M_TRIM_THRESHOLD, HEAP_MOST);
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_PIECE);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_PIECE);
     pthread_mutex_init(&reader->lock, NULL);
     pthread_cond_init(&reader->wake, NULL);
     if (wanted > SPILL_THREADS_MAX)
