@@ -2,6 +2,16 @@
 /* Keeps gets under way, and asks again for what had not enough room. */
 #include "tools/cli/getter.h"
 
+struct getter_key
+getter_key_of(const struct prefixcache_entry *entry)
+{
+    return (struct getter_key){.key = entry->key,
+                               .key_size = entry->key_size,
+                               .kind = entry->kind,
+                               .space = entry->space,
+                               .size = entry->body_size};
+}
+
 static bool
 has_next(struct getter *getter)
 {

@@ -19,6 +19,9 @@ struct getter_key {
     uint64_t mark; /* goes into the parcel */
 };
 
+/* Of a key that a walk has found; borrows its bytes. */
+struct getter_key getter_key_of(const struct prefixcache_entry *);
+
 struct getter {
     struct haul *haul;
     struct spaces *spaces;

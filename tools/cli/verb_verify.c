@@ -44,11 +44,7 @@ next(void *arg, struct getter_key *out)
 
     if (entry == NULL)
         return false;
-    *out = (struct getter_key){.key = entry->key,
-                               .key_size = entry->key_size,
-                               .kind = entry->kind,
-                               .space = entry->space,
-                               .size = entry->body_size};
+    *out = getter_key_of(entry);
     return true;
 }
 
